@@ -1,0 +1,23 @@
+"""The one exception that means: the user can mend this."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Bad input, told in one line: the value, what was wanted, what to do.
+
+    The command line prints it without a traceback and exits with status 2.
+    """
+
+
+def did_you_mean(value: str, choices: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
+    near = difflib.get_close_matches(value, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown_choice(kind: str, value: str, choices: Iterable[str]) -> UserError:
+    """The error for a value outside a fixed set: names it, lists the set, guesses what was meant."""
+    choices = sorted(choices)
+    return UserError(f"unknown {kind} {value!r}; choose from {', '.join(choices)}{did_you_mean(value, choices)}")
