@@ -1,0 +1,26 @@
+"""Points, distances and label fields on the sphere. Degrees, longitude first; kilometres."""
+
+from satgpu.geometry.patterns import (
+    PATTERNS,
+    PatternInfo,
+    best_accuracy,
+    boundary_probability,
+    cells_in,
+    make_labels,
+    pattern_info,
+)
+from satgpu.geometry.sampling import on_ring, uniform_in_box, uniform_in_cap, uniform_on_sphere
+from satgpu.geometry.sphere import (
+    EARTH_RADIUS_KM,
+    box_area_km2,
+    cap_area_km2,
+    cap_radius_km,
+    check_lonlat,
+    destination_deg,
+    great_circle_km,
+    lonlat_deg_from_unit,
+    random_rotation,
+    rotate_deg,
+    unit_vectors,
+    wrap_longitude_deg,
+)
