@@ -1,0 +1,129 @@
+"""Bootstrap intervals over replicates that stay honest when replicates are few.
+
+The percentile bootstrap of a mean is too narrow for few replicates: it uses
+the normal's quantile where Student's is due, and the sample's variance with
+1/R in place of 1/(R-1). At three replicates it covers the truth 7 times in 10
+where it claims 95 in 100. Here the bootstrap's deviations from the mean are
+widened by ``t(R-1) / z * sqrt(R / (R-1))`` before the percentiles are taken
+(the same correction as in Hesterberg 2015, "What teachers should know about
+the bootstrap", the expanded percentile interval), which restores the coverage;
+``tests/test_analysis_intervals.py`` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+N_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its interval; ``low`` and ``high`` are NaN for a single replicate."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __contains__(self, value: float) -> bool:
+        return bool(self.low <= value <= self.high)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Mean of the replicates with its bootstrap interval, widened for their number.
+
+    Args:
+        values: one value per replicate; NaNs are left out.
+        confidence: share of repeated studies whose interval holds the truth.
+        seed: of the bootstrap's draws.
+
+    Returns:
+        Interval; NaN bounds where there are fewer than two values.
+
+    >>> mean_interval([0.61, 0.63, 0.62]).mean
+    0.62
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(values.mean())
+    if len(values) == 1:
+        return Interval(mean, np.nan, np.nan, 1)
+    low, high = percentiles(deviations(values[None], confidence, seed)[0], confidence)
+    return Interval(mean, mean + low, mean + high, len(values))
+
+
+def summarise(
+    table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy", confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """Mean and interval of ``value`` for every group of ``by``, over replicates.
+
+    Rows of one group and replicate (several patterns, caps or spans) are
+    averaged first: the replicate is what is drawn anew.
+
+    Returns:
+        DataFrame[*by, mean, low, high, n_replicates], in the order of ``by``.
+    """
+    by = list(by)
+    table = table[table[value].notna()]
+    per_replicate = table.groupby([*by, "replicate"], dropna=False, sort=True)[value].mean().reset_index()
+    groups = per_replicate.groupby(by, dropna=False, sort=True)[value]
+    summary = groups.agg(["mean", "size"]).reset_index().rename(columns={"size": "n_replicates"})
+    summary["low"], summary["high"] = _group_bounds(groups.ngroup().to_numpy(), per_replicate[value].to_numpy(), confidence, seed)
+    return summary[[*by, "mean", "low", "high", "n_replicates"]]
+
+
+def deviations(values_GR: np.ndarray, confidence: float = 0.95, seed: int = 0) -> np.ndarray:
+    """Bootstrap deviations from the mean, widened: (G, R) replicates give (G, draws).
+
+    Columns share their draws across the G rows, so that what is correlated
+    between rows stays so.
+    """
+    values_GR = np.asarray(values_GR, dtype=float)
+    centred = values_GR - values_GR.mean(axis=1, keepdims=True)
+    return centred @ deviation_weights(values_GR.shape[1], confidence, seed).T
+
+
+@lru_cache(maxsize=64)
+def deviation_weights(n_replicates: int, confidence: float = 0.95, seed: int = 0, n_draws: int = N_DRAWS) -> np.ndarray:
+    """(draws, R) weights W: ``mean + W @ (x - mean)`` is a widened bootstrap draw of the mean of x."""
+    counts = np.random.default_rng(seed).multinomial(n_replicates, np.full(n_replicates, 1 / n_replicates), size=n_draws)
+    weights = (counts / n_replicates - 1 / n_replicates) * widening(n_replicates, confidence)
+    weights.setflags(write=False)  # shared by the cache
+    return weights
+
+
+def widening(n_replicates: int, confidence: float = 0.95) -> float:
+    """t(R-1) / z * sqrt(R / (R-1)): 2.7 for three replicates, 1.06 for 32."""
+    tail = 0.5 + confidence / 2
+    student, normal = stats.t.ppf(tail, n_replicates - 1), stats.norm.ppf(tail)
+    return float(student / normal * np.sqrt(n_replicates / (n_replicates - 1)))
+
+
+def percentiles(draws: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """The central ``confidence`` of the draws; infinities (censored draws) are allowed and kept."""
+    low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def _group_bounds(group: np.ndarray, values: np.ndarray, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the mean of each group, all groups with the same number of replicates at once."""
+    sizes = np.bincount(group)
+    low, high = np.full(len(sizes), np.nan), np.full(len(sizes), np.nan)
+    ordered = values[np.argsort(group, kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    for size in np.unique(sizes[sizes > 1]):
+        which = np.flatnonzero(sizes == size)
+        values_GR = ordered[starts[which, None] + np.arange(size)]
+        draws = values_GR.mean(axis=1, keepdims=True) + deviations(values_GR, confidence, seed)
+        tails = [0.5 - confidence / 2, 0.5 + confidence / 2]
+        low[which], high[which] = np.quantile(draws, tails, axis=1, method="inverted_cdf")
+    return low, high
