@@ -1,1 +1,42 @@
-"""satgpu: how fine a spatial detail can a geographic location encoder tell apart?"""
+"""satgpu: how fine a spatial detail can a geographic location encoder tell apart?
+
+Table of contents; names load what they need when they are first used.
+
+* encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``
+* label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
+* probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
+* answer:         ``kernel_resolution``, ``probe_resolution``
+"""
+
+import importlib
+
+_HOME = {
+    "Encoder": "satgpu.encoders",
+    "Provenance": "satgpu.encoders",
+    "as_encoder": "satgpu.encoders",
+    "encode": "satgpu.encoders",
+    "load_encoder": "satgpu.encoders",
+    "PATTERNS": "satgpu.geometry",
+    "great_circle_km": "satgpu.geometry",
+    "make_labels": "satgpu.geometry",
+    "uniform_on_sphere": "satgpu.geometry",
+    "MLPProbes": "satgpu.probes",
+    "ProbeGroup": "satgpu.probes",
+    "ProbeOptions": "satgpu.probes",
+    "train_probes": "satgpu.probes",
+    "kernel_resolution": "satgpu.resolution",
+    "probe_resolution": "satgpu.resolution",
+    "UserError": "satgpu.errors",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'satgpu' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,127 @@
+"""The command line: ``satgpu run | summarize | extract-location``. Scripts call the same functions."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from satgpu.errors import UserError
+
+_USAGE = """usage: satgpu COMMAND ...
+
+  run                run the study (the same as python scripts/run_all.py)
+  summarize          rebuild a run's figures and report, or compare several runs
+  extract-location   write the location part of a SatCLIP checkpoint as a small file
+
+satgpu COMMAND --help tells more."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The installed ``satgpu`` command: dispatches to the commands below."""
+    args = list(sys.argv[1:] if args is None else args)
+    commands = {"run": run_command, "summarize": summarize_command, "extract-location": extract_command}
+    if not args or args[0] in ("-h", "--help"):
+        print(_USAGE)
+        return 0 if args else 2
+    if args[0] not in commands:
+        from satgpu.errors import unknown_choice
+
+        return _fail(unknown_choice("command", args[0], commands))
+    return commands[args[0]](args[1:], prog=f"satgpu {args[0]}")
+
+
+def run_command(args: Sequence[str], prog: str = "run_all.py") -> int:
+    """Run the study. Returns the exit status: 0 done, 2 bad input, 128 + signal when cut."""
+    return _guarded(lambda: _run(list(args), prog))
+
+
+def _run(args: list[str], prog: str) -> int:
+    from satgpu.config import parse_run  # after --help of the dispatcher: reading the options loads torch
+
+    config, how = parse_run(args, prog)
+    from satgpu.forecast import print_forecast
+    from satgpu.interrupt import Interrupted
+    from satgpu.pipeline import run
+
+    console = Console()
+    if how["dry_run"]:
+        print_forecast(config, console)
+        return 0
+    try:
+        run(config, how["out"], how["resume"], _command_words(args), console)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
+    return 0
+
+
+def _command_words(args: list[str]) -> list[str]:
+    """The command as it would be typed again."""
+    script = Path(sys.argv[0])
+    if script.suffix == ".py":
+        return ["python", os.path.relpath(script) if script.is_absolute() else str(script), *args]
+    return ["satgpu", "run", *args]
+
+
+def summarize_command(args: Sequence[str], prog: str = "summarize.py") -> int:
+    """Rebuild a run's report from its tables, or compare several runs."""
+    return _guarded(lambda: _summarize(list(args), prog))
+
+
+def _summarize(args: list[str], prog: str) -> int:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=prog, description="Rebuild figures, summary and report from run folders alone.")
+    parser.add_argument("runs", nargs="+", type=str, help="run folders; with more than one, compare them")
+    parser.add_argument("--out", type=str, default="logs/comparison", help="folder for a comparison of several runs")
+    options = parser.parse_args(args)
+    from satgpu import report
+    from satgpu.analysis import read_run
+
+    console = Console()
+    if len(options.runs) > 1:
+        for path in report.compare_runs([Path(run) for run in options.runs], Path(options.out)):
+            console.print(f"wrote {path}")
+        return 0
+    folder = Path(options.runs[0])
+    report.write_report(folder)
+    report.print_tables(read_run(folder), console)
+    console.print(f"\n[bold]Report:[/] {folder / 'report.html'}   [bold]Summary:[/] {folder / 'summary.md'}")
+    return 0
+
+
+def extract_command(args: Sequence[str], prog: str = "satgpu extract-location") -> int:
+    """Write the location part of a SatCLIP checkpoint, a few MB, without the image tower."""
+    return _guarded(lambda: _extract(list(args), prog))
+
+
+def _extract(args: list[str], prog: str) -> int:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=prog, description="Write the location part of a SatCLIP checkpoint as safetensors.")
+    parser.add_argument("checkpoint", type=str, help="a SatCLIP .ckpt file")
+    parser.add_argument("out", type=str, help="the .safetensors file to write")
+    options = parser.parse_args(args)
+    from satgpu.encoders import extract_location
+
+    extract_location(Path(options.checkpoint), Path(options.out))
+    print(f"wrote {options.out}")
+    return 0
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """User errors become one line and status 2; Ctrl-C outside a run, status 130."""
+    try:
+        return work()
+    except UserError as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _fail(error: UserError) -> int:
+    print(f"satgpu: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,238 @@
+"""A run's options: typed, checked, read from YAML and the command line, written back as resolved.
+
+Defaults live in the dataclasses and nowhere else.
+"""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
+
+from satgpu.errors import UserError, did_you_mean, unknown_choice
+from satgpu.experiments import (
+    DEFAULT_EXPERIMENTS,
+    EXPERIMENTS,
+    PROTOCOLS,
+    Boundaries,
+    Coastline,
+    Patterns,
+    RegionSize,
+    Resolution,
+    ScaleRegion,
+    Similarity,
+    SweetSpot,
+)
+from satgpu.probes.options import ProbeOptions
+
+REPLICATES = {"cpu": 3, "cuda": 32}
+# What may differ between a run and its continuation: none of these changes a number.
+FREE_ON_RESUME = ("offline", "devices", "num_nodes", "memory_budget_gb")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One study.
+
+    Args:
+        device: where to train: auto, cpu, cuda or cuda:N.
+        protocol: geodesic, notebook, or both in one run.
+        encoders: encoders to compare, the first two as a pair; auto is SatCLIP L=10 and L=40 where they can be had.
+        controls: also run untrained encoders, bare coordinates, nearest neighbours and shuffled labels.
+        experiments: parts of the study to run.
+        replicates: independent repetitions; auto is 3 on a CPU and 32 on a GPU (the notebook's protocol has one).
+        seed: master seed; every other seed follows from it.
+        offline: never look for weights on the network.
+        devices: GPUs, or CPU processes, on this machine.
+        num_nodes: machines; start the same command on each with torchrun or srun.
+        memory_budget_gb: memory for training; the default is 80 % of what is free on a GPU.
+        allow_tf32: on a GPU, multiply matrices in TF32.
+        probes: the probe and its training, in scikit-learn's words.
+        sweet_spot: checkerboards of 25 sizes.
+        region_size: one size in regions of 8 widths.
+        patterns: five shapes at five sizes.
+        scale_region: sizes and regions on three continents.
+        similarity: cosine similarity against distance.
+        boundaries: one boundary of six widths.
+        resolution: the smallest scale that a probe reads.
+        coastline: land or ocean.
+    """
+
+    device: str = "auto"
+    protocol: Literal["geodesic", "notebook", "both"] = "geodesic"
+    encoders: tuple[str, ...] = ("auto",)
+    controls: bool = True
+    experiments: tuple[str, ...] = DEFAULT_EXPERIMENTS
+    replicates: int | Literal["auto"] = "auto"
+    seed: int = 42
+    offline: bool = False
+    devices: int = 1
+    num_nodes: int = 1
+    memory_budget_gb: float | None = None
+    allow_tf32: bool = False
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
+    sweet_spot: SweetSpot = field(default_factory=SweetSpot)
+    region_size: RegionSize = field(default_factory=RegionSize)
+    patterns: Patterns = field(default_factory=Patterns)
+    scale_region: ScaleRegion = field(default_factory=ScaleRegion)
+    similarity: Similarity = field(default_factory=Similarity)
+    boundaries: Boundaries = field(default_factory=Boundaries)
+    resolution: Resolution = field(default_factory=Resolution)
+    coastline: Coastline = field(default_factory=Coastline)
+
+    def __post_init__(self):
+        for name in self.experiments:
+            if name not in EXPERIMENTS:
+                raise unknown_choice("experiment", name, EXPERIMENTS)
+        if not self.experiments:
+            raise UserError(f"experiments is empty; name at least one of {', '.join(EXPERIMENTS)}")
+        if not self.encoders:
+            raise UserError("encoders is empty; name at least one, or auto")
+        repeated = {name for name in self.encoders if self.encoders.count(name) > 1}
+        if repeated:
+            raise UserError(f"encoders names {sorted(repeated)[0]!r} twice; name each encoder once")
+        for name in ("replicates", "devices", "num_nodes"):
+            value = getattr(self, name)
+            if value != "auto" and value < 1:
+                raise UserError(f"{name} is {value}; give at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed is {self.seed}; give a whole number from 0 to 4294967295")
+        if self.memory_budget_gb is not None and not self.memory_budget_gb > 0:
+            raise UserError(f"memory_budget_gb is {self.memory_budget_gb}; give a positive number of gigabytes")
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols of this run, one or two."""
+        return PROTOCOLS if self.protocol == "both" else (self.protocol,)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts and scalars, in the order of the fields."""
+        return _plain(dataclasses.asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value
+
+
+def make_parser(prog: str) -> ArgumentParser:
+    """The parser of a run: every field of ``Config`` is an option and a YAML key."""
+    parser = ArgumentParser(prog=prog, exit_on_error=False, description=_DESCRIPTION)
+    parser.add_argument("--config", action="config", help="YAML file of options; the command line overrides it")
+    parser.add_argument("--out", type=str, default=None, help="run folder (default: logs/PROTOCOL-DATE-TIME)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost, train nothing")
+    docs = _field_docs(Config)
+    for name in ("encoders", "experiments"):
+        default = list(Config.__dataclass_fields__[name].default)
+        parser.add_argument(f"--{name}", nargs="+", type=str, default=default, help=docs[name])
+    for name in ("controls", "offline"):
+        action = ActionYesNo(no_prefix="no-")
+        parser.add_argument(f"--{name}", action=action, default=getattr(Config, name), help=docs[name])
+    parser.add_class_arguments(Config, skip={"encoders", "experiments", "controls", "offline"})
+    return parser
+
+
+_DESCRIPTION = "How fine a spatial detail can a location encoder tell apart? Runs the study and writes its report."
+
+
+def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
+    """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``)."""
+    parser = make_parser(prog)
+    try:
+        values = parser.instantiate(parser.parse_args(args))
+    except UserError:
+        raise
+    except (ArgumentError, TypeError, ValueError, OSError) as error:
+        raise _explained(args, parser, error) from error
+    options = vars(values)
+    how = {name: options.pop(name) for name in ("out", "resume", "dry_run")}
+    options.pop("config")
+    for name in ("encoders", "experiments"):
+        options[name] = tuple(options[name])
+    return Config(**options), how
+
+
+def read_config(path: Path) -> Config:
+    """The study that a run folder's ``config.yaml`` describes."""
+    config, _ = parse_run(["--config", str(path)], "satgpu")
+    return config
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """``key: old -> new`` for each option that changes a number."""
+    flat_old, flat_new = _flat(old.as_dict()), _flat(new.as_dict())
+    return [
+        f"{key}: {flat_old[key]} -> {flat_new[key]}"
+        for key in flat_new
+        if key not in FREE_ON_RESUME and flat_old[key] != flat_new[key]
+    ]
+
+
+def _flat(values: dict, prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _field_docs(cls: type) -> dict[str, str]:
+    """The lines of the ``Args`` section, by field."""
+    lines = [line.strip() for line in cls.__doc__.split("Args:")[1].splitlines()]
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def _explained(args: list[str], parser: ArgumentParser, error: Exception) -> UserError:
+    """One line for the parser's complaint, with the nearest known name."""
+    for path in _config_files(args):
+        _check_file(path)
+    message = " ".join(str(error).split())
+    unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0]
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        return UserError(f"unknown option {unknown!r}{did_you_mean(unknown, flags) or '; see --help for the list'}")
+    return UserError(f"{message.removesuffix('.')}; see --help for what is accepted")
+
+
+def _config_files(args: list[str]) -> list[str]:
+    named = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
+    return named + [after for arg, after in zip(args, args[1:], strict=False) if arg == "--config"]
+
+
+def _check_file(path: str) -> None:
+    """Raise the error that names the file and its faulty key, where the file is at fault."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot read this configuration file ({error.__class__.__name__}); check the path"
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
+    if not isinstance(values, dict):
+        raise UserError(
+            f"{path}: expected 'key: value' lines, found {type(values).__name__}; see configs/deep_dive.yaml"
+        )
+    _check_keys(path, values, Config, "")
+
+
+def _check_keys(path: str, values: dict, cls: type, prefix: str) -> None:
+    hints = typing.get_type_hints(cls)
+    known = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    for key, value in values.items():
+        if key not in known:
+            guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
+            raise UserError(f"{path}: unknown key '{prefix}{key}'{guess}")
+        kind = known[key]
+        if dataclasses.is_dataclass(kind):
+            if not isinstance(value, dict):
+                raise UserError(f"{path}: '{key}' must hold 'option: value' lines; got {value!r}")
+            _check_keys(path, value, kind, f"{prefix}{key}.")
+        elif typing.get_origin(kind) is tuple and not isinstance(value, list):
+            raise UserError(f"{path}: '{prefix}{key}' must be a list such as [{value}]; got {value!r}")

@@ -1,0 +1,69 @@
+"""The smallest scale that a probe reads, on the globe and in small caps, at a constant density of points."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from satgpu.experiments.make import Draw, check_sizes, field, task_set
+from satgpu.experiments.tasks import EARTH_AREA_KM2, Points, Region, TaskSet
+from satgpu.geometry import cap_radius_km, uniform_on_sphere
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Options of the resolution experiment; it has no counterpart in the notebook.
+
+    Args:
+        global_scales_km: cell sizes over the whole sphere.
+        points_per_cell: points for each cell, split 70:30.
+        max_points: most points over the sphere; finer scales are starved, and marked so.
+        local_scales_km: cell sizes in caps that hold ``cells_per_cap`` cells.
+        cells_per_cap: cells in a cap, so that a finer scale means a smaller cap.
+        caps: caps at random places, for each scale and replicate.
+    """
+
+    global_scales_km: tuple[float, ...] = (500.0, 707.0, 1000.0, 1414.0, 2000.0, 2828.0, 4000.0)
+    points_per_cell: float = 12.0
+    max_points: int = 24000
+    local_scales_km: tuple[float, ...] = (50.0, 100.0, 200.0, 400.0, 800.0)
+    local_points_per_cell: float = 30.0
+    cells_per_cap: float = 36.0
+    caps: int = 2
+
+    def __post_init__(self):
+        check_sizes(
+            "resolution",
+            global_scales_km=self.global_scales_km,
+            local_scales_km=self.local_scales_km,
+            points_per_cell=self.points_per_cell,
+            local_points_per_cell=self.local_points_per_cell,
+            cells_per_cap=self.cells_per_cap,
+            max_points=self.max_points,
+            caps=self.caps,
+        )
+
+    def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
+        """Points of their own for every scale, because the density follows the scale."""
+        if draw.is_notebook:
+            return
+        for scale_km in self.global_scales_km:
+            n = min(round(EARTH_AREA_KM2 / scale_km**2 * self.points_per_cell), self.max_points)
+            points = Points("sphere", n, draw.seed_for("points", "sphere", n))
+            yield task_set(
+                draw, "resolution", points, [field(draw, "checkerboard", scale_km)], sampling="fixed_per_cell"
+            )
+        for scale_km in self.local_scales_km:
+            for cap in range(self.caps):
+                yield self._local(draw, scale_km, cap)
+
+    def _local(self, draw: Draw, scale_km: float, cap: int) -> TaskSet:
+        """A cap around a random place."""
+        seed = draw.seed_for("cap", scale_km, cap)
+        center = uniform_on_sphere(1, torch.Generator().manual_seed(seed))[0].tolist()
+        center_deg = (round(center[0], 4), round(center[1], 4))
+        n = round(self.cells_per_cap * self.local_points_per_cell)
+        radius_km = float(cap_radius_km(self.cells_per_cap * scale_km**2))
+        points = Points("cap", n, seed, center_deg=center_deg, radius_km=radius_km)
+        region = Region(f"cap-{cap}", center_deg)
+        return task_set(draw, "resolution", points, [field(draw, "checkerboard", scale_km)], region, "local_caps")

@@ -1,0 +1,224 @@
+"""plan → embed → train → table → analyse → report. The only file that knows every room."""
+
+import shlex
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+
+from satgpu import report
+from satgpu.analysis import read_run
+from satgpu.config import REPLICATES, Config, differences, read_config
+from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
+from satgpu.encoders import choose_encoders, control_specs, load_encoder
+from satgpu.encoders.kernel import distance_rows, notebook_distance_rows, quadrature_rows
+from satgpu.errors import UserError
+from satgpu.interrupt import Interruption
+from satgpu.progress import RunProgress, spinner
+from satgpu.ranks import Ranks
+from satgpu.run_folder import RunFolder
+from satgpu.training import Loaded, Study, Training
+
+
+def prepare(config: Config, ranks: Ranks) -> Study:
+    """Settle the device, the encoders and the number of replicates. Writes nothing."""
+    device = resolve_device(config.device, ranks.local_rank)
+    choice = choose_encoders(list(config.encoders), offline=config.offline)
+    compared = [Loaded(load_encoder(spec, device=device, offline=config.offline), "compared") for spec in choice.specs]
+    names = {loaded.encoder.name for loaded in compared}
+    controls = control_specs(choice.specs) if config.controls else []
+    beside = [Loaded(load_encoder(spec, device=device), "control") for spec in controls if spec not in names]
+    replicates = REPLICATES[device.type] if config.replicates == "auto" else config.replicates
+    if config.protocol == "notebook":
+        replicates = 1  # every seed of the notebook is 42
+    if "coastline" in config.experiments:
+        from satgpu.geometry import is_land
+
+        is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
+    resolved = replace(config, device=device.type, encoders=tuple(choice.specs), replicates=replicates)
+    return Study(resolved, device, tuple(compared + beside), choice.notice)
+
+
+def run(config: Config, out: str | None, resume: bool, command: list[str], console: Console) -> Path:
+    """Run the study and write its folder.
+
+    Args:
+        config: the options.
+        out: the run folder; None makes one under ``logs/``.
+        resume: continue the run in ``out``.
+        command: the command line, recorded and offered again when the run is cut.
+        console: where progress and tables go.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        UserError: bad input; nothing was written or overwritten.
+    """
+    started = time.time()
+    ranks = Ranks.launch(config)
+    console.quiet = console.quiet or ranks.rank > 0
+    with spinner(console, "loading encoders"):
+        study = prepare(config, ranks)
+    if study.notice:
+        console.print(f"[bold yellow]Notice:[/] {study.notice}")
+    path = Path(out) if out else _default_folder(config, ranks)
+    facts = _facts(study, command, started)
+    folder = _open(study, path, resume, ranks, facts)
+    try:
+        with Interruption(resume_command(command, path)) as interruption:
+            _measure(study, folder, ranks, interruption, console)
+        if ranks.rank == 0:
+            _finish(study, folder, facts, console)
+    finally:
+        folder.close()
+    ranks.barrier()
+    return path
+
+
+def _default_folder(config: Config, ranks: Ranks) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(ranks.broadcast(str(Path("logs") / f"{config.protocol}-{stamp}")))
+
+
+def resume_command(command: list[str], path: Path) -> str:
+    """The command that continues this run."""
+    words = [word for word in command if word != "--resume"]
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
+        words += ["--out", str(path)]
+    return shlex.join([*words, "--resume"])
+
+
+def _open(study: Study, path: Path, resume: bool, ranks: Ranks, facts: dict[str, Any]) -> RunFolder:
+    """A new folder with its configuration, or the old one where it is the same study."""
+    if ranks.rank == 0:
+        folder = (
+            RunFolder.open_existing(path, 0, ranks.world_size)
+            if resume
+            else RunFolder.open_new(path, 0, ranks.world_size)
+        )
+        if resume:
+            _check_same_study(study, path)
+            folder.merge()
+        else:
+            folder.write_config(study.config.as_dict())
+        folder.write_environment(facts)
+        ranks.barrier()
+        return folder
+    ranks.barrier()  # rank 0 makes the folder and merges what an earlier run left
+    return RunFolder.open_existing(path, ranks.rank, ranks.world_size)
+
+
+def _check_same_study(study: Study, path: Path) -> None:
+    changed = differences(read_config(path / "config.yaml"), study.config)
+    if changed:
+        raise UserError(
+            f"{path} was started with other options ({'; '.join(changed)}); resume with those, or choose another --out"
+        )
+    before = RunFolder.read_environment(path)["encoders"]
+    now = [_encoder_facts(loaded) for loaded in study.encoders]
+    for old, new in zip(before, now, strict=True):
+        if old["sha256"] != new["sha256"]:
+            raise UserError(
+                f"{path} was started with other weights of {old['name']!r}; resume with those, or choose another --out"
+            )
+
+
+def _encoder_facts(loaded: Loaded) -> dict[str, Any]:
+    return loaded.encoder.provenance.as_dict() | {"role": loaded.role}
+
+
+def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console) -> None:
+    """Steps 2 to 4: similarity by rank 0, then this process's share of the probes."""
+    if ranks.rank == 0 and "similarity" in study.config.experiments and not (folder.path / "similarity.csv").exists():
+        with spinner(console, "similarity against distance"):
+            folder.write_similarity(_similarity(study, interruption))
+    done = folder.finished_tasks() if (folder.path / "results.csv").exists() else set()
+    trainer = Training(study, folder, done, ranks)
+    with RunProgress(console, trainer.total, trainer.finished) as progress:
+        trainer.run(progress, interruption)
+    for notice in trainer.notices:
+        console.print(f"[yellow]{notice}[/]")
+    folder.sync()
+    interruption.check()
+    ranks.barrier()
+
+
+def _similarity(study: Study, interruption: Interruption) -> pd.DataFrame:
+    options, tables = study.config.similarity, []
+    for loaded in study.encoders:
+        for protocol in study.config.protocols:
+            interruption.check()
+            if protocol == "notebook":
+                rows = [notebook_distance_rows(loaded.encoder, options.distances_km, device=study.device)]
+            else:
+                rows = [
+                    distance_rows(
+                        loaded.encoder,
+                        options.distances_km,
+                        n_places=options.n_places,
+                        n_bearings=options.n_bearings,
+                        seed=study.config.seed,
+                        device=study.device,
+                    ),
+                    quadrature_rows(loaded.encoder, seed=study.config.seed, device=study.device),
+                ]
+            provenance = loaded.encoder.provenance
+            tables += [
+                table.assign(
+                    protocol=protocol,
+                    encoder=provenance.name,
+                    role=loaded.role,
+                    trained=provenance.trained,
+                    encoder_sha256=provenance.sha256,
+                    replicate=0,
+                )
+                for table in rows
+            ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
+    """What ``environment.json`` holds from the start; the end adds when, how long and how many."""
+    return {
+        "versions": package_versions(),
+        "device": machine_facts(study.device),
+        "git_commit": git_commit(),
+        "encoders": [_encoder_facts(loaded) for loaded in study.encoders],
+        "notice": study.notice,
+        "seed": study.config.seed,
+        "protocol": study.config.protocol,
+        "replicates": study.replicates,
+        "command": shlex.join(command),
+        "started": _moment(started),
+        "finished": None,
+        "seconds": None,
+        "probes": None,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _finish(study: Study, folder: RunFolder, facts: dict[str, Any], console: Console) -> None:
+    """Steps 5 and 6, from the tables alone."""
+    folder.merge()
+    folder.fold_curves()
+    ended = time.time()
+    started = datetime.fromisoformat(facts["started"]).timestamp()
+    facts = facts | {
+        "finished": _moment(ended),
+        "seconds": round(ended - started),
+        "probes": len(folder.finished_tasks()),
+    }
+    folder.write_environment(facts)
+    with spinner(console, "figures, summary and report"):
+        report.write_report(folder.path)
+    report.print_tables(read_run(folder.path), console)
+    console.print(f"\n[bold]Report:[/] {folder.path / 'report.html'}   [bold]Summary:[/] {folder.path / 'summary.md'}")

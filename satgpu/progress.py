@@ -1,0 +1,69 @@
+"""The live display of a run: probes finished of all, what is being done, time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class RunProgress:
+    """A bar on a terminal; on anything else a line at every tenth of the work."""
+
+    def __init__(self, console: Console, total: int, done: int = 0):
+        self._console, self._total, self._done = console, total, done
+        self._live = console.is_terminal
+        self._next_line = 0.1
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<34}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("probes"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=total, completed=done)
+
+    def __enter__(self) -> "RunProgress":
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        if self._live:
+            self._bar.stop()
+
+    def say(self, doing: str) -> None:
+        """What the run is at."""
+        self._bar.update(self._task, description=doing)
+
+    def advance(self, doing: str) -> None:
+        """One probe has finished."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done, description=doing)
+        if not self._live and self._total and self._done / self._total >= self._next_line:
+            self._console.print(f"{self._done} of {self._total} probes")
+            self._next_line += 0.1
+
+
+@contextmanager
+def spinner(console: Console, doing: str) -> Iterator[None]:
+    """A step without a count."""
+    if console.is_terminal:
+        with console.status(doing):
+            yield
+    else:
+        console.print(doing)
+        yield
