@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, as_lonlat, check_box, destination_deg, wrap_longitude_deg
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_box, check_lonlat, destination_deg, wrap_longitude_deg
 
 
 def uniform_on_sphere(n: int, generator: torch.Generator) -> Tensor:
@@ -50,8 +50,8 @@ def uniform_in_cap(n: int, center_deg: Tensor, radius_km: float, generator: torc
     for caps of a metre and for the whole sphere.
 
     Raises:
-        UserError: ``n`` is negative, or the radius is not above 0 and at most half
-            the Earth's circumference.
+        UserError: ``n`` is negative, the centre is not one point on the Earth, or the
+            radius is not above 0 and at most half the Earth's circumference.
     """
     half_turn_km = math.pi * EARTH_RADIUS_KM
     if not 0 < radius_km <= half_turn_km * (1 + 1e-12):
@@ -59,7 +59,9 @@ def uniform_in_cap(n: int, center_deg: Tensor, radius_km: float, generator: torc
     u = _uniform((_count(n), 2), generator)
     edge = math.sin(min(radius_km / (2 * EARTH_RADIUS_KM), math.pi / 2))
     distance_km = 2 * EARTH_RADIUS_KM * torch.asin(edge * u[:, 0].sqrt())
-    center = as_lonlat(center_deg, "center_deg").to(generator.device, torch.float64)
+    center = check_lonlat(center_deg, "center_deg").to(generator.device, torch.float64)
+    if center.ndim != 1:
+        raise UserError(f"center_deg must be one point (2,), longitude first; got {tuple(center.shape)}")
     return destination_deg(center.expand(n, 2), 2 * math.pi * u[:, 1], distance_km)
 
 
@@ -75,9 +77,9 @@ def on_ring(center_deg: Tensor, distance_km: Tensor, n: int, generator: torch.Ge
         (..., n, 2) degrees; every ring has its own bearings.
 
     Raises:
-        UserError: ``n`` is negative or a distance is.
+        UserError: ``n`` or a distance is negative, or a centre is not on the Earth.
     """
-    center = as_lonlat(center_deg, "center_deg").to(generator.device, torch.float64)
+    center = check_lonlat(center_deg, "center_deg").to(generator.device, torch.float64)
     distance = torch.as_tensor(distance_km, dtype=torch.float64, device=generator.device)
     if (distance < 0).any():
         raise UserError(f"distance_km must not be negative; got {distance.min().item():g}")

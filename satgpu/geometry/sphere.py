@@ -164,7 +164,7 @@ def random_rotation(generator: torch.Generator, n: int | None = None) -> Tensor:
 
     Source: a unit quaternion from four normal numbers is uniform over SO(3) (Shoemake 1992).
     """
-    q = torch.randn(n or 1, 4, generator=generator, dtype=torch.float64, device=generator.device)
+    q = torch.randn(1 if n is None else n, 4, generator=generator, dtype=torch.float64, device=generator.device)
     w, x, y, z = (q / q.norm(dim=-1, keepdim=True)).unbind(-1)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
