@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,16 @@ from satgpu.errors import UserError
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace ``path`` whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline=""
-        ) as file:
-            temporary = Path(file.name)
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; the rows already written are intact"
-        ) from error
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror or error}; rows already written are intact") from error
 
 
 class AppendTable:
@@ -108,13 +103,13 @@ def read_text_rows(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     columns = list(columns)
     if not path.exists():
         return pd.DataFrame(columns=columns, dtype=str)
-    text = path.read_text(encoding="utf-8")
-    text = text[: text.rfind("\n") + 1]
-    if not text:
+    data = path.read_bytes()
+    data = data[: data.rfind(b"\n") + 1]
+    if not data:
         return pd.DataFrame(columns=columns, dtype=str)
     try:
-        rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except pd.errors.ParserError as error:
+        rows = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a table that satgpu wrote ({' '.join(str(error).split())})") from error
     if list(rows.columns) != columns:
         raise UserError(f"{path}: its columns are not those of this satgpu; it was written by another version")

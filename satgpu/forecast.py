@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from satgpu.config import Config
-from satgpu.encoders import encode
 from satgpu.geometry import uniform_on_sphere
 from satgpu.pipeline import prepare
 from satgpu.plan import TYPICAL_EPOCHS, deal
@@ -60,9 +59,9 @@ def calibrate(study: Study) -> Rates:
     lonlat_deg = uniform_on_sphere(CALIBRATION_POINTS, generator).to(study.device)
     points_per_s = {}
     for loaded in study.encoders:
-        encode(loaded.encoder, lonlat_deg[:64])
+        loaded.encoder(lonlat_deg[:64])
         start = time.perf_counter()
-        encode(loaded.encoder, lonlat_deg).sum().item()
+        loaded.encoder(lonlat_deg).sum().item()
         points_per_s[loaded.encoder.name] = CALIBRATION_POINTS / (time.perf_counter() - start)
     return Rates(work / seconds, points_per_s)
 

@@ -37,7 +37,7 @@ def prepare(config: Config, ranks: Ranks) -> Study:
     if config.protocol == "notebook":
         replicates = 1  # every seed of the notebook is 42
     if "coastline" in config.experiments:
-        from satgpu.geometry import is_land
+        from satgpu.geometry.land import is_land
 
         is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
     resolved = replace(config, device=device.type, encoders=tuple(choice.specs), replicates=replicates)

@@ -10,7 +10,7 @@ from torch import Tensor
 from satgpu.config import Config
 from satgpu.encoders import Provenance
 from satgpu.experiments import Field, TaskSet
-from satgpu.geometry import train_test_rows
+from satgpu.geometry.notebook import train_test_rows
 from satgpu.plan import Unit
 from satgpu.probes import ProbeResult
 
@@ -47,14 +47,14 @@ class DrawnUnit:
     probes: tuple[ProbeLabels, ...]
 
 
-def draw_unit(unit: Unit) -> DrawnUnit:
-    """Draw the points, split and labels that a unit describes."""
-    lonlat_deg = unit.points.draw()
-    train_rows, test_rows = split_rows(len(lonlat_deg), unit.split_seed)
+def draw_unit(unit: Unit, device: torch.device | str = "cpu") -> DrawnUnit:
+    """Draw the points, split and labels that a unit describes; points and labels are on ``device``."""
+    lonlat_deg = unit.points.draw().to(device)
+    train_rows, test_rows = (rows.to(device) for rows in split_rows(len(lonlat_deg), unit.split_seed))
     probes = []
     for tasks in unit.task_sets:
         for field, task_id, seed in zip(tasks.fields, tasks.task_ids(), tasks.probe_seeds, strict=True):
-            labels, ceiling = field.labels(lonlat_deg, tasks.protocol, tasks.points)
+            labels, ceiling = field.labels(lonlat_deg, tasks.protocol)
             chance, majority = (math.nan, math.nan)
             if field.task == "classification":
                 chance, majority = majority_rates(labels, train_rows, test_rows)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from satgpu.config import Config
-from satgpu.encoders import Encoder, encode
+from satgpu.encoders import Encoder
 from satgpu.geometry import unit_vectors
 from satgpu.interrupt import Interruption
 from satgpu.plan import Unit, deal, plan_units
@@ -91,7 +91,7 @@ class Training:
                 return
             if all(task_id in self.done for task_id in self._row_ids(unit)):
                 continue
-            drawn = draw_unit(unit)
+            drawn = draw_unit(unit, self.study.device)
             if self.study.config.controls:
                 self._store_nearest(drawn, progress)
             for loaded in self.study.encoders:
@@ -103,7 +103,7 @@ class Training:
         todo = [probe for probe in drawn.probes if f"{probe.task_id}/{name}" not in self.done]
         if not todo:
             return
-        embedding = encode(loaded.encoder, drawn.lonlat_deg.to(self.study.device)).to(torch.float32)
+        embedding = loaded.encoder(drawn.lonlat_deg).to(torch.float32)
         for task in ("classification", "regression"):
             probes = [probe for probe in todo if probe.field.task == task]
             if not probes:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from satgpu.errors import UserError
 from satgpu.experiments.tasks import Field, Points, Region, TaskSet
-from satgpu.geometry import EARTH_RADIUS_KM, region_box
+from satgpu.geometry import EARTH_RADIUS_KM
+from satgpu.geometry.notebook import region_box
 from satgpu.seeds import derive_seed
 
 NOTEBOOK_SEED = 42

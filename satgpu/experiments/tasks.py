@@ -18,8 +18,7 @@ from satgpu.geometry import (
     cap_area_km2,
     cells_in,
     make_labels,
-    notebook_boundary,
-    notebook_box,
+    notebook,
     random_rotation,
     uniform_in_box,
     uniform_in_cap,
@@ -51,7 +50,7 @@ class Points:
             return uniform_in_box(self.n, self.lon_range_deg, self.lat_range_deg, generator)
         if self.kind == "cap":
             return uniform_in_cap(self.n, self.center_deg, self.radius_km, generator)
-        return notebook_box(self.n, self.lon_range_deg, self.lat_range_deg, seed=self.seed)
+        return notebook.notebook_box(self.n, self.lon_range_deg, self.lat_range_deg, seed=self.seed)
 
     @property
     def area_km2(self) -> float:
@@ -101,46 +100,36 @@ class Field:
             return None
         return self.scale_km * PATTERNS[self.pattern].wavelength_per_scale
 
-    def labels(self, lonlat_deg: Tensor, protocol: str, points: Points) -> tuple[Tensor, float]:
+    def labels(self, lonlat_deg: Tensor, protocol: str) -> tuple[Tensor, float]:
         """Labels (n,) at the points, and the best accuracy that any reader of them could reach."""
         if self.pattern == "coastline":
-            from satgpu.geometry import is_land  # reads a land mask: only where it is asked for
+            from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
 
             return is_land(lonlat_deg).long(), 1.0
-        if self.pattern == "boundary":
-            labels, ceiling = self._boundary(lonlat_deg, protocol, points)
-        else:
-            labels = make_labels(
-                self.pattern, lonlat_deg, self.scale_km, protocol=protocol, rotation=self._rotation(protocol)
-            )
-            ceiling = 1.0
+        size = self.width_km if self.pattern == "boundary" else self.scale_km
+        rotation = self._rotation(protocol, lonlat_deg.device)
+        generator = torch.Generator().manual_seed(self.label_seed)
+        if self.pattern == "boundary":  # its noise comes from the CPU's generator, to be the same on every device
+            rotation = None if rotation is None else rotation.cpu()
+            labels = make_labels(self.pattern, lonlat_deg.cpu(), size, protocol, rotation, generator)
+            return labels.to(lonlat_deg.device), self._ceiling(lonlat_deg.cpu(), protocol, rotation)
+        labels = make_labels(self.pattern, lonlat_deg, size, protocol, rotation)
         if self.shuffled:
-            generator = torch.Generator().manual_seed(self.label_seed)
-            labels = labels[torch.randperm(len(labels), generator=generator)]
-        return labels, ceiling
+            labels = labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
+        return labels, 1.0
 
-    def _rotation(self, protocol: str) -> Tensor | None:
+    def _rotation(self, protocol: str, device: torch.device) -> Tensor | None:
         """A random turn of the sphere for patterns without a preferred direction."""
         if protocol == "notebook" or PATTERNS[self.pattern].has_direction:
             return None
-        return random_rotation(torch.Generator().manual_seed(self.label_seed))
+        # one step away from the label noise, which starts at the label seed itself
+        return random_rotation(torch.Generator().manual_seed(self.label_seed ^ 1)).to(device)
 
-    def _boundary(self, lonlat_deg: Tensor, protocol: str, points: Points) -> tuple[Tensor, float]:
-        rotation = self._rotation(protocol)
+    def _ceiling(self, lonlat_deg: Tensor, protocol: str, rotation: Tensor | None) -> float:
+        """The best accuracy that a boundary's label noise allows."""
         if protocol == "notebook":
-            # the label noise comes from the stream that drew the points
-            _, labels = notebook_boundary(points.n, self.width_km, seed=points.seed)
-            probability = boundary_probability(lonlat_deg, self.width_km * 111.195 / 111.0)
-        else:
-            probability = boundary_probability(lonlat_deg, self.width_km, rotation=rotation)
-            noise = torch.rand(len(lonlat_deg), generator=_noise_generator(self.label_seed), dtype=torch.float64)
-            labels = (noise < probability).long()
-        return labels, float(best_accuracy(probability))
-
-
-def _noise_generator(label_seed: int) -> torch.Generator:
-    # one step away from the rotation's stream, which starts at the same seed
-    return torch.Generator().manual_seed(label_seed ^ 0x5EED)
+            return float(best_accuracy(notebook.boundary_probability(lonlat_deg, self.width_km)))
+        return float(best_accuracy(boundary_probability(lonlat_deg, self.width_km, rotation)))
 
 
 @dataclass(frozen=True)
