@@ -42,14 +42,28 @@ def untrained(spec: str, device: torch.device | str = "cpu", dtype: torch.dtype 
     seed = number.get("seed", 0)
     generator = torch.Generator().manual_seed(seed)
     weights = draw_siren(legendre_polys**2, width, dim, hidden, generator)
-    defaults = {"w": WIDTH, "d": DIM, "layers": HIDDEN_LAYERS, "seed": 0}
-    extras = [f"{key}{number[key]}" for key, default in defaults.items() if number.get(key, default) != default]
-    name = "-".join([f"untrained-l{legendre_polys}", *extras, *sorted(options.flags)])
+    name = _untrained_name(legendre_polys, width, dim, hidden, seed, _variant(options.flags))
     source = f"random weights of seed {seed}: {legendre_polys**2} harmonics, {hidden} x {width} sine, {dim}"
     provenance = Provenance(
         name, source, "", sha256_of_tensors(weights.tensors()), False, _NO_LICENCE, legendre_polys, dim
     )
     return HarmonicSiren(weights, provenance, device, dtype, _variant(options.flags))
+
+
+def untrained_spec(encoder: HarmonicSiren) -> str:
+    """The name of the untrained encoder that has this one's architecture."""
+    layers = encoder.weights.layers
+    return _untrained_name(
+        encoder.legendre_polys, layers[0][0].shape[0], encoder.dim, len(layers) - 1, 0, encoder.variant
+    )
+
+
+def _untrained_name(legendre_polys: int, width: int, dim: int, hidden_layers: int, seed: int, variant: str) -> str:
+    """The shortest spec, options at their defaults left out, so that one encoder has one name."""
+    options = (("w", width, WIDTH), ("d", dim, DIM), ("layers", hidden_layers, HIDDEN_LAYERS), ("seed", seed, 0))
+    extras = [f"{key}{value}" for key, value, default in options if value != default]
+    flags = ["closedform"] if variant == "closed-form" else []
+    return "-".join([f"untrained-l{legendre_polys}", *extras, *flags])
 
 
 class Harmonics(ChunkedEncoder):

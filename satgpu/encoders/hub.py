@@ -88,15 +88,21 @@ def fetch(
     local = cached(file, revision, cache_dir)
     if local:
         return local
-    what = f"{file.repo}/{file.filename}"
-    at = f" at revision {revision}" if revision else ""
+    demand(file, revision, offline, timeout_s)
+    return _download(file, revision, cache_dir)
+
+
+def demand(
+    file: HubFile, revision: str | None = None, offline: bool = False, timeout_s: float = PROBE_TIMEOUT_S
+) -> None:
+    """UserError unless the hub may be asked and has the file; for a file that is not cached."""
+    what = f"{file.repo}/{file.filename}" + (f" at revision {revision}" if revision else "")
     remedy = f"download it from huggingface.co/{file.repo} and give its path, or use an untrained encoder"
     if offline:
-        raise UserError(f"{what}{at} is not in the cache, and offline mode was asked for; {remedy}")
+        raise UserError(f"{what} is not in the cache, and offline mode was asked for; {remedy}")
     reason = why_unreachable(file, revision, timeout_s)
     if reason:
-        raise UserError(f"{what}{at} is not in the cache and the hub could not give it ({reason}); {remedy}")
-    return _download(file, revision, cache_dir)
+        raise UserError(f"{what} is not in the cache and the hub could not give it ({reason}); {remedy}")
 
 
 def check_revision(revision: str | None) -> str | None:

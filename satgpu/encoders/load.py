@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 
 from satgpu.encoders import controls, geoclip
+from satgpu.encoders.adapters import from_coordbench, from_torchgeo, has_encode, is_torchgeo_satclip
 from satgpu.encoders.base import Encoder
 from satgpu.encoders.checkpoint import WEIGHT_SUFFIXES, read_weights_file
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile, fetch
+from satgpu.encoders.plugins import load_plugin, plugin_names
 from satgpu.encoders.satclip import satclip_from_file
+from satgpu.encoders.table import TABLE_SUFFIXES, EmbeddingTable, looks_like_table
 from satgpu.errors import UserError, unknown_choice
 
 DTYPES = (torch.float32, torch.float64)
@@ -18,7 +21,7 @@ NAME_FORMS = (*SATCLIP_NAMES, "untrained-l40", "sh-l40", "xyz", "rff-500km", "ge
 
 
 def load_encoder(
-    spec: str | Path | Encoder,
+    spec: str | Path | Encoder | object,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float64,
     revision: str | None = None,
@@ -29,8 +32,10 @@ def load_encoder(
 
     Args:
         spec: a name, such as ``satclip-vit16-l40``, ``untrained-l40``, ``sh-l10``,
-            ``xyz``, ``rff-500km`` or ``geoclip``; the path of a checkpoint or of a
-            location-only ``.safetensors``; or an object that is an encoder already.
+            ``xyz``, ``rff-500km``, ``geoclip`` or an installed plug-in's; the path of
+            a checkpoint, a location-only ``.safetensors`` or a table of embeddings;
+            an object that is an encoder already; torchgeo's SatCLIP module; or an
+            object with ``encode(lon, lat)``.
         device: where the embeddings are computed.
         dtype: torch.float64, or torch.float32 for speed on a GPU.
         revision: branch, tag or commit of the hub repository.
@@ -49,17 +54,37 @@ def load_encoder(
     if dtype not in DTYPES:
         raise UserError(f"encoders compute in torch.float32 or torch.float64; got {dtype}")
     if not isinstance(spec, str | Path):
-        return _as_given(spec)
-    if isinstance(spec, Path) or _looks_like_path(spec):
+        return _adapted(spec)
+    spec = str(spec)
+    if looks_like_table(spec):
+        return EmbeddingTable(spec, device, dtype)
+    if _looks_like_weights(spec):
         return _from_file(Path(spec), device, dtype)
     if spec in SATCLIP_NAMES:
         return _from_hub(spec, device, dtype, revision, offline, cache_dir)
     if spec == "geoclip":
         return geoclip.load_geoclip(device, dtype, revision, offline, cache_dir)
     maker = _makers().get(spec.split("-")[0])
-    if maker is None:
-        raise unknown_choice("encoder", spec, NAME_FORMS)
-    return maker(spec, device, dtype)
+    if maker is not None:
+        return maker(spec, device, dtype)
+    if spec in plugin_names():
+        return _adapted(load_plugin(spec, device, dtype))
+    raise _unknown(spec)
+
+
+def load_encoders(specs: list[str | Path | Encoder | object], **options) -> list[Encoder]:
+    """Several encoders, with :func:`load_encoder`'s options, their names distinct.
+
+    Raises:
+        UserError: as :func:`load_encoder`, or two encoders would share a name in the tables.
+    """
+    encoders = [load_encoder(spec, **options) for spec in specs]
+    names = [encoder.name for encoder in encoders]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first, second = specs[names.index(name)], specs[index]
+            raise UserError(f"encoders {str(first)!r} and {str(second)!r} would both be called {name!r}; rename one file")
+    return encoders
 
 
 def _makers() -> dict[str, Callable[[str, torch.device | str, torch.dtype], Encoder]]:
@@ -73,21 +98,33 @@ def _makers() -> dict[str, Callable[[str, torch.device | str, torch.dtype], Enco
 
 def _unit_vectors(spec: str, device: torch.device | str, dtype: torch.dtype) -> Encoder:
     if spec != "xyz":
-        raise unknown_choice("encoder", spec, NAME_FORMS)
+        raise _unknown(spec)
     return controls.UnitVectors(device, dtype)
 
 
-def _as_given(encoder: object) -> Encoder:
-    if not isinstance(encoder, Encoder):
-        raise UserError(
-            f"an encoder must be a name, a path, or a callable with name, dim and provenance; got {encoder!r:.80}."
-            " Wrap a bare callable with satgpu.as_encoder"
-        )
-    return encoder
+def _unknown(spec: str) -> UserError:
+    if "/" in spec or "\\" in spec or Path(spec).suffix:
+        kinds = ", ".join((*WEIGHT_SUFFIXES, *TABLE_SUFFIXES))
+        return UserError(f"encoder {spec!r} looks like a file of a kind not read here; kinds read: {kinds}")
+    return unknown_choice("encoder", spec, (*NAME_FORMS, *plugin_names()))
 
 
-def _looks_like_path(spec: str) -> bool:
-    return "/" in spec or "\\" in spec or Path(spec).suffix.lower() in WEIGHT_SUFFIXES
+def _adapted(thing: object) -> Encoder:
+    """An object as an encoder: as it is, or through the adapter for its shape."""
+    if isinstance(thing, Encoder):
+        return thing
+    if is_torchgeo_satclip(thing):
+        return from_torchgeo(thing)
+    if has_encode(thing):
+        return from_coordbench(thing)
+    raise UserError(
+        f"an encoder must be a name, a path, or a callable with name, dim and provenance; got {thing!r:.80};"
+        " wrap a bare callable with satgpu.as_encoder"
+    )
+
+
+def _looks_like_weights(spec: str) -> bool:
+    return Path(spec).suffix.lower() in WEIGHT_SUFFIXES
 
 
 def _from_file(path: Path, device: torch.device | str, dtype: torch.dtype) -> Encoder:

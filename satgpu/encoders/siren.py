@@ -50,9 +50,10 @@ def draw_siren(
     layers = []
     for index, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
         bound = 1 / fan_in if index == 0 else math.sqrt(6 / fan_in)
-        drawn = torch.rand(fan_out, fan_in + 1, generator=generator, dtype=torch.float64)
-        drawn = (2 * drawn - 1) * bound
-        layers.append((drawn[:, :-1].contiguous(), drawn[:, -1].contiguous()))
+        weight, bias = torch.empty(fan_out, fan_in, dtype=torch.float64), torch.empty(fan_out, dtype=torch.float64)
+        weight.uniform_(-bound, bound, generator=generator)
+        bias.uniform_(-bound, bound, generator=generator)
+        layers.append((weight, bias))
     return SirenWeights(tuple(layers))
 
 
