@@ -144,13 +144,15 @@ _DESCRIPTION = "How fine a spatial detail can a location encoder tell apart? Run
 
 def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``)."""
+    for path in _config_files(args):
+        _check_file(path)
     parser = make_parser(prog)
     try:
         values = parser.instantiate(parser.parse_args(args))
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError, OSError) as error:
-        raise _explained(args, parser, error) from error
+        raise _explained(parser, error) from error
     options = vars(values)
     how = {name: options.pop(name) for name in ("out", "resume", "dry_run")}
     options.pop("config")
@@ -188,10 +190,8 @@ def _field_docs(cls: type) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
-def _explained(args: list[str], parser: ArgumentParser, error: Exception) -> UserError:
+def _explained(parser: ArgumentParser, error: Exception) -> UserError:
     """One line for the parser's complaint, with the nearest known name."""
-    for path in _config_files(args):
-        _check_file(path)
     message = " ".join(str(error).split())
     unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0]
     if unknown:
@@ -230,9 +230,11 @@ def _check_keys(path: str, values: dict, cls: type, prefix: str) -> None:
             guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
             raise UserError(f"{path}: unknown key '{prefix}{key}'{guess}")
         kind = known[key]
+        if value is None and type(None) not in typing.get_args(kind):
+            raise UserError(f"{path}: '{prefix}{key}' has no value; give one or leave the line out")
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, dict):
-                raise UserError(f"{path}: '{key}' must hold 'option: value' lines; got {value!r}")
+                raise UserError(f"{path}: '{prefix}{key}' must hold 'option: value' lines; got {value!r}")
             _check_keys(path, value, kind, f"{prefix}{key}.")
         elif typing.get_origin(kind) is tuple and not isinstance(value, list):
             raise UserError(f"{path}: '{prefix}{key}' must be a list such as [{value}]; got {value!r}")

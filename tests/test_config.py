@@ -1,0 +1,140 @@
+"""Options: typed, checked, from YAML and the command line, and back."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satgpu.config import Config, differences, parse_run, read_config
+from satgpu.errors import UserError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def _parse(*args):
+    return parse_run(list(args), "run_all.py")
+
+
+def test_no_arguments_give_the_defaults():
+    config, how = _parse()
+    assert config == Config()
+    assert how == {"out": None, "resume": False, "dry_run": False}
+
+
+@pytest.mark.parametrize("name", ["deep_dive", "notebook", "smoke"])
+def test_the_shipped_files_are_read(name):
+    config = read_config(CONFIGS / f"{name}.yaml")
+    assert config.seed == 42
+
+
+def test_the_default_file_says_what_the_defaults_say():
+    assert read_config(CONFIGS / "deep_dive.yaml") == Config()
+
+
+def test_the_command_line_overrides_the_file():
+    config, how = _parse(
+        "--config", str(CONFIGS / "notebook.yaml"), "--protocol", "both", "--encoders", "xyz", "sh-l10",
+        "--experiments", "sweet_spot", "boundaries", "--replicates", "3", "--controls", "--no-offline",
+        "--sweet_spot.n_points", "500", "--probes.hidden_layer_sizes", "[32]", "--out", "logs/x", "--resume",
+    )  # fmt: skip
+    assert config.protocols == ("geodesic", "notebook")
+    assert config.encoders == ("xyz", "sh-l10")
+    assert config.experiments == ("sweet_spot", "boundaries")
+    assert (config.replicates, config.controls, config.sweet_spot.n_points) == (3, True, 500)
+    assert config.probes.hidden_layer_sizes == (32,)
+    assert (how["out"], how["resume"]) == ("logs/x", True)
+
+
+def test_a_resolved_configuration_reads_back_equal(tmp_path):
+    config, _ = _parse("--config", str(CONFIGS / "smoke.yaml"))
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config.as_dict(), sort_keys=False))
+    assert read_config(path) == config
+
+
+def test_differences_name_what_changes_a_number():
+    one, _ = _parse("--seed", "1", "--devices", "2")
+    two, _ = _parse("--seed", "2", "--sweet_spot.n_points", "7")
+    assert differences(one, two) == ["seed: 1 -> 2", "sweet_spot.n_points: 6000 -> 7"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--protocl", "x"], "unknown option '--protocl'; did you mean '--protocol'"),
+        (["--protocol", "x"], "protocol.*Got value: x"),
+        (["--replicates", "0"], "replicates is 0; give at least 1"),
+        (["--replicates", "-3"], "replicates is -3"),
+        (["--replicates", "many"], "replicates.*many"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--experiments", "sweetspot"], "unknown experiment 'sweetspot'.*did you mean 'sweet_spot'"),
+        (["--experiments"], "expected at least one argument"),
+        (["--encoders", "xyz", "xyz"], "names 'xyz' twice"),
+        (["--sweet_spot.scales_km", "[-5]"], r"sweet_spot\.scales_km holds -5"),
+        (["--probes.widht", "3"], "unknown option '--probes.widht'"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: cannot read this configuration file"),
+        (["--devices", "0"], "devices is 0"),
+        (["--memory_budget_gb", "-1"], "memory_budget_gb is -1"),
+        (["stray"], "unknown option 'stray'"),
+    ],
+)
+def test_bad_options_get_one_clear_line(args, message):
+    with pytest.raises(UserError, match=message) as caught:
+        _parse(*args)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "probes: {hidden_layer_size: [3]}",
+            "unknown key 'probes.hidden_layer_size'; did you mean 'hidden_layer_sizes'",
+        ),
+        ("sede: 3", "unknown key 'sede'; did you mean 'seed'"),
+        ("encoders: auto", r"'encoders' must be a list such as \[auto\]; got 'auto'"),
+        ("probes: 3", "'probes' must hold 'option: value' lines; got 3"),
+        ("- a\n- b", "expected 'key: value' lines, found list"),
+        ("seed: [1", "not valid YAML"),
+        ("seed: fortytwo", "seed.*fortytwo"),
+        ("replicates: 0", "replicates is 0"),
+        ("", "expected 'key: value' lines, found NoneType"),
+    ],
+)
+def test_bad_files_get_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        _parse("--config", str(path))
+    assert "\n" not in str(caught.value)
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+)
+_keys = st.sampled_from(list(Config.__dataclass_fields__)) | st.text(max_size=8)
+
+
+@given(st.dictionaries(_keys, _values, max_size=4))
+def test_any_mapping_is_a_study_or_one_line(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("fuzz") / "c.yaml"
+    path.write_text(yaml.safe_dump(values))
+    try:
+        config, _ = _parse("--config", str(path))
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(config, Config)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_study_or_one_line(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "c.yaml"
+    path.write_bytes(data)
+    try:
+        _parse("--config", str(path))
+    except UserError as error:
+        assert "\n" not in str(error)
