@@ -5,8 +5,8 @@ equator): ocean where GLOBE has no elevation, so that most lakes count as land.
 
 The package itself is never imported: its import decompresses 933 MB into memory.
 Here the file is read in blocks of rows and kept as bits: exact, 117 MB, read once
-per process in 2 to 4 s. The coast, as the edges between land and ocean cells, is
-built when first asked for.
+per process in 2 to 4 s. The coast, as the 2.1 million edges between land and ocean
+cells, is built when first asked for: 3 s and 150 MB more.
 """
 
 import functools
@@ -41,7 +41,7 @@ def is_land(lonlat_deg: Tensor) -> Tensor:
         UserError: the package is not installed, or the points are not on the Earth.
     """
     lonlat = check_lonlat(lonlat_deg)
-    lon, lat = lonlat.double().cpu().numpy()[..., 0], lonlat.double().cpu().numpy()[..., 1]
+    lon, lat = np.moveaxis(lonlat.double().cpu().numpy(), -1, 0)
     # Row 0 hangs from the north pole, column 0 begins at 180°W.
     row = np.clip(np.floor((90 - lat) * CELLS_PER_DEGREE).astype(np.int64), 0, ROWS - 1)
     column = np.floor((lon + 180) * CELLS_PER_DEGREE).astype(np.int64) % COLUMNS
@@ -103,7 +103,9 @@ def _ocean_bits() -> np.ndarray:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("mask.npy") as stream:
             return _pack_rows(stream, path)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, ValueError) as error:
         raise _bad_file(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -139,7 +141,7 @@ def _land_share(spacing_deg: float) -> np.ndarray:
     """(rows, columns) share of land in cells of ``spacing_deg``, from the north-west corner."""
     fifteenths = round(15 * spacing_deg)
     if fifteenths < 1 or 2700 % fifteenths or not math.isclose(15 * spacing_deg, fifteenths, rel_tol=1e-9):
-        raise UserError(f"spacing_deg must be a multiple of 1/15 that divides 180, such as 0.2, 0.4 or 1; got {spacing_deg}")
+        raise UserError(f"spacing_deg must be a multiple of 1/15 that divides 180, like 0.2, 0.4, 1; got {spacing_deg}")
     # A byte is 8 cells of 1/120° in a row, so 1/15° of longitude.
     rows = _ocean_bits().reshape(2700 // fifteenths, 8 * fifteenths, 5400)
     ocean = np.stack([np.bitwise_count(block).sum(axis=0, dtype=np.int64) for block in rows])

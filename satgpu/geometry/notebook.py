@@ -27,7 +27,10 @@ DRAWS_BEFORE_SIMILARITY = 12_000
 
 
 def notebook_box(
-    n: int, lon_range_deg: tuple[float, float] = (-180, 180), lat_range_deg: tuple[float, float] = (-60, 60), seed: int = SEED
+    n: int,
+    lon_range_deg: tuple[float, float] = (-180, 180),
+    lat_range_deg: tuple[float, float] = (-60, 60),
+    seed: int = SEED,
 ) -> Tensor:
     """(n, 2) points uniform in degrees: all longitudes first, then all latitudes."""
     return torch.from_numpy(_draw_box(np.random.RandomState(seed), n, lon_range_deg, lat_range_deg))
@@ -91,7 +94,9 @@ def train_test_rows(n: int, test_size: float = 0.3, seed: int = SEED) -> tuple[T
     """
     n_test = math.ceil(test_size * n)
     if not 0 < n_test < n:
-        raise UserError(f"test_size {test_size} of {n} points leaves an empty part; use more points or another test_size")
+        raise UserError(
+            f"test_size {test_size} of {n} points leaves an empty part; use more points or another test_size"
+        )
     permutation = torch.from_numpy(np.random.RandomState(seed).permutation(n))
     return permutation[n_test:], permutation[:n_test]
 

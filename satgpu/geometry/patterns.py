@@ -18,7 +18,14 @@ from torch import Tensor
 
 from satgpu.errors import UserError, unknown_choice
 from satgpu.geometry import notebook
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, as_lonlat, check_lonlat, rotate_deg, unit_vectors, wrap_longitude_deg
+from satgpu.geometry.sphere import (
+    EARTH_RADIUS_KM,
+    as_lonlat,
+    check_lonlat,
+    rotate_deg,
+    unit_vectors,
+    wrap_longitude_deg,
+)
 
 PROTOCOLS = ("geodesic", "notebook")
 # A great circle halfway between the equator and the 0/180 meridians.
@@ -141,7 +148,9 @@ def boundary(
     probability = boundary_probability(lonlat_deg, width_km, rotation)
     if generator is None:
         if (torch.as_tensor(width_km) > 0).any():
-            raise UserError("a boundary of width above 0 has random labels; pass generator=torch.Generator().manual_seed(0)")
+            raise UserError(
+                "a boundary of width above 0 has random labels; pass generator=torch.Generator().manual_seed(0)"
+            )
         return probability.to(torch.int64)
     noise = torch.rand(probability.shape, generator=generator, dtype=torch.float64, device=generator.device)
     return (noise.to(probability.device) < probability).to(torch.int64)
