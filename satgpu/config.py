@@ -41,6 +41,7 @@ class Config:
         device: where to train: auto, cpu, cuda or cuda:N.
         protocol: geodesic, notebook, or both in one run.
         encoders: encoders to compare, the first two as a pair; auto is SatCLIP L=10 and L=40 where they can be had.
+        revision: branch, tag or commit of the hub repositories of SatCLIP.
         controls: also run untrained encoders, bare coordinates, nearest neighbours and shuffled labels.
         experiments: parts of the study to run.
         replicates: independent repetitions; auto is 3 on a CPU and 32 on a GPU (the notebook's protocol has one).
@@ -64,6 +65,7 @@ class Config:
     device: str = "auto"
     protocol: Literal["geodesic", "notebook", "both"] = "geodesic"
     encoders: tuple[str, ...] = ("auto",)
+    revision: str | None = None
     controls: bool = True
     experiments: tuple[str, ...] = DEFAULT_EXPERIMENTS
     replicates: int | Literal["auto"] = "auto"

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from satgpu import report
 from satgpu.analysis import read_run
+from satgpu.columns import SIMILARITY_COLUMNS
 from satgpu.config import REPLICATES, Config, differences, read_config
 from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
 from satgpu.encoders import choose_encoders, control_specs, load_encoder
-from satgpu.encoders.kernel import distance_rows, notebook_distance_rows, quadrature_rows
+from satgpu.encoders.kernel import distance_table, kernel_table
 from satgpu.errors import UserError
 from satgpu.interrupt import Interruption
 from satgpu.progress import RunProgress, spinner
@@ -28,11 +29,7 @@ from satgpu.training import Loaded, Study, Training
 def prepare(config: Config, ranks: Ranks) -> Study:
     """Settle the device, the encoders and the number of replicates. Writes nothing."""
     device = resolve_device(config.device, ranks.local_rank)
-    choice = choose_encoders(list(config.encoders), offline=config.offline)
-    compared = [Loaded(load_encoder(spec, device=device, offline=config.offline), "compared") for spec in choice.specs]
-    names = {loaded.encoder.name for loaded in compared}
-    controls = control_specs(choice.specs) if config.controls else []
-    beside = [Loaded(load_encoder(spec, device=device), "control") for spec in controls if spec not in names]
+    encoders, specs, notice = _load_encoders(config, device)
     replicates = REPLICATES[device.type] if config.replicates == "auto" else config.replicates
     if config.protocol == "notebook":
         replicates = 1  # every seed of the notebook is 42
@@ -40,8 +37,23 @@ def prepare(config: Config, ranks: Ranks) -> Study:
         from satgpu.geometry.land import is_land
 
         is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
-    resolved = replace(config, device=device.type, encoders=tuple(choice.specs), replicates=replicates)
-    return Study(resolved, device, tuple(compared + beside), choice.notice)
+    resolved = replace(config, device=device.type, encoders=specs, replicates=replicates)
+    return Study(resolved, device, encoders, notice)
+
+
+def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, ...], tuple[str, ...], str | None]:
+    """The compared encoders and their controls, the specs of the compared ones, and the notice."""
+    where = {"revision": config.revision, "offline": config.offline}
+    choice = choose_encoders(list(config.encoders), **where)
+    compared = [load_encoder(spec, device=device, **where) for spec in choice.specs]
+    controls = [load_encoder(spec, device=device) for spec in control_specs(compared)] if config.controls else []
+    names = [encoder.name for encoder in compared]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise UserError(f"two of the encoders are called {sorted(repeated)[0]!r}; rename one of the files")
+    beside = [Loaded(encoder, "control") for encoder in controls if encoder.name not in names]
+    loaded = tuple([Loaded(encoder, "compared") for encoder in compared] + beside)
+    return loaded, tuple(choice.specs), choice.notice
 
 
 def run(config: Config, out: str | None, resume: bool, command: list[str], console: Console) -> Path:
@@ -137,7 +149,7 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
     """Steps 2 to 4: similarity by rank 0, then this process's share of the probes."""
     if ranks.rank == 0 and "similarity" in study.config.experiments and not (folder.path / "similarity.csv").exists():
         with spinner(console, "similarity against distance"):
-            folder.write_similarity(_similarity(study, interruption))
+            folder.write_similarity(_similarity(study, interruption, console))
     done = folder.finished_tasks() if (folder.path / "results.csv").exists() else set()
     trainer = Training(study, folder, done, ranks)
     with RunProgress(console, trainer.total, trainer.finished) as progress:
@@ -149,38 +161,21 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
     ranks.barrier()
 
 
-def _similarity(study: Study, interruption: Interruption) -> pd.DataFrame:
-    options, tables = study.config.similarity, []
+def _similarity(study: Study, interruption: Interruption, console: Console) -> pd.DataFrame:
+    """All rows of similarity.csv. An encoder that gives no finite embedding has none, and the run goes on."""
+    options, seed, tables = study.config.similarity, study.config.seed, []
     for loaded in study.encoders:
         for protocol in study.config.protocols:
             interruption.check()
-            if protocol == "notebook":
-                rows = [notebook_distance_rows(loaded.encoder, options.distances_km, device=study.device)]
-            else:
-                rows = [
-                    distance_rows(
-                        loaded.encoder,
-                        options.distances_km,
-                        n_places=options.n_places,
-                        n_bearings=options.n_bearings,
-                        seed=study.config.seed,
-                        device=study.device,
-                    ),
-                    quadrature_rows(loaded.encoder, seed=study.config.seed, device=study.device),
-                ]
-            provenance = loaded.encoder.provenance
-            tables += [
-                table.assign(
-                    protocol=protocol,
-                    encoder=provenance.name,
-                    role=loaded.role,
-                    trained=provenance.trained,
-                    encoder_sha256=provenance.sha256,
-                    replicate=0,
-                )
-                for table in rows
-            ]
-    return pd.concat(tables, ignore_index=True)
+            words = {"protocol": protocol, "role": loaded.role}
+            sizes = {"n_places": options.n_places, "n_bearings": options.n_bearings}
+            try:
+                tables.append(distance_table(loaded.encoder, options.distances_km, seed, **sizes, **words))
+                if protocol == "geodesic":
+                    tables.append(kernel_table(loaded.encoder, seed, **words))
+            except UserError as error:
+                console.print(f"[yellow]no similarity for {loaded.encoder.name}: {error}[/]")
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SIMILARITY_COLUMNS))
 
 
 def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
