@@ -12,7 +12,12 @@ __all__ = ["KernelResolution", "kernel_resolution", "probe_resolution"]
 
 
 def kernel_resolution(
-    encoder: Callable, seed: int = 0, device: str = "cpu", *, design: CircleDesign | None = None
+    encoder: Callable,
+    seed: int = 0,
+    device: str = "cpu",
+    *,
+    design: CircleDesign | None = None,
+    l_max: int | None = None,
 ) -> KernelResolution:
     """How fine an encoder is, from its embeddings alone: no labels, no probe.
 
@@ -21,6 +26,7 @@ def kernel_resolution(
         seed: of the great circles that are sampled.
         device: where the encoder wants its points, and where cosines are taken.
         design: how many circles and points; 48 circles of 512 points by default.
+        l_max: count the power of degrees up to this one only (see ``resolution_from_kernel``).
 
     Returns:
         KernelResolution with ``half_similarity_km``, ``l90`` and ``spectral_km``,
@@ -29,7 +35,7 @@ def kernel_resolution(
     Raises:
         UserError: an embedding that is not finite or all zero.
     """
-    return resolution_from_kernel(kernel_table(_on(encoder, device), seed, design=design))
+    return resolution_from_kernel(kernel_table(_on(encoder, device), seed, design=design), l_max)
 
 
 def _on(encoder: Callable, device: str) -> Callable:

@@ -224,12 +224,13 @@ def _resolution() -> list[dict]:
         per_cell = min(10.0, 40000 / (GLOBAL_KM2 / s**2))  # the finest scales are starved, as where points cost too much
         tasks.append(_task("resolution", scale_km=s, sampling="fixed_per_cell", n_points=int(per_cell * GLOBAL_KM2 / s**2 / 0.7)))
         cap = 64 * s**2
-        tasks.append(_task("resolution", scale_km=s, sampling="local_caps", region="caps", extent_km2=cap, n_points=int(64 * 12 / 0.7)))
+        for region in ("cap-0", "cap-1"):
+            tasks.append(_task("resolution", scale_km=s, sampling="local_caps", region=region, extent_km2=cap, n_points=int(64 * 12 / 0.7)))
     return tasks
 
 
 def _coastline() -> list[dict]:
-    return [_task("coastline", pattern="land", chance=0.71, region="globe", extent_km2=EARTH_KM2)]
+    return [_task("coastline", pattern="coastline", chance=0.71, extent_km2=EARTH_KM2)]
 
 
 def _span_km2(span_deg: float) -> float:
@@ -329,7 +330,7 @@ def _with_scores(row: dict, task: dict, skill: float, deviation: float) -> list:
         accuracy = task["chance"] + skill * (task["ceiling"] - task["chance"])
         test = float(np.clip(accuracy + deviation, 0, 1))
         row |= {"train_accuracy": min(1.0, accuracy + 0.02), "validation_accuracy": test, "test_accuracy": test}
-    if task["pattern"] == "land":
+    if task["pattern"] == "coastline":
         row["test_iou"] = 0.3 + 0.6 * skill
     return [row.get(name, np.nan) for name in RESULT_COLUMNS]
 
@@ -337,7 +338,7 @@ def _with_scores(row: dict, task: dict, skill: float, deviation: float) -> list:
 def _task_skill(task: dict, encoder: Planted) -> float:
     if task["pattern"] == "boundary":
         return 0.97 if encoder.resolution_km > 800 else 0.80
-    if task["pattern"] == "land":
+    if task["pattern"] == "coastline":
         return planted_skill(encoder, 900)
     shift = {"checkerboard": 1.0}.get(task["pattern"], 1.3)  # stripes are easier: a longer wavelength
     return planted_skill(encoder, shift * task["scale_km"])

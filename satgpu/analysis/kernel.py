@@ -4,9 +4,11 @@ k(γ) is the mean cosine similarity of two places an angle γ apart. Expanded in
 Legendre polynomials, k(γ) = Σ_l p_l P_l(cos γ) with power
 p_l = (2l+1)/2 ∫ k(γ) P_l(cos γ) sin γ dγ = (2l+1) C_l / 4π, and Σ p_l = k(0) = 1.
 
-The rows of ``grid=quadrature`` give k at γ = jπ/n, j = 0 ... n, the nodes of
-the Clenshaw-Curtis rule in cos γ: the integral is exact for kernels that hold
-no degree above n - l, and the same great circles are the units of the bootstrap.
+The rows of ``grid=quadrature`` give k from a kilometre or so to the antipode,
+averaged along great circles, the units of the bootstrap. A cubic spline through
+them is integrated against the sums of Legendre polynomials, which is linear in
+k: one matrix takes kernels to cumulative powers. k(0) = 1 is known, so power at
+degrees beyond the last one looked at is counted as missing, not left out.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.optimize import isotonic_regression
-from scipy.special import eval_legendre
+from scipy.special import roots_legendre
 
 from satgpu.analysis.intervals import deviation_weights, percentiles
 from satgpu.errors import UserError
 
-HALF_CIRCUMFERENCE_KM = np.pi * 6371.0088  # 180 degrees along a great circle
+EARTH_RADIUS_KM = 6371.0088
+HALF_CIRCUMFERENCE_KM = np.pi * EARTH_RADIUS_KM  # 180 degrees along a great circle
+DENSE_DEGREES = 256  # beyond it the spectrum is read in bins
 POWER_SHARE = 0.9
 N_DRAWS = 1000
 GROUP_COLUMNS = ("protocol", "encoder", "role", "trained")
@@ -66,8 +70,15 @@ class KernelResolution:
         return "\n".join([*lines, _line(self, "centred_", "centred")])
 
 
-def resolution_from_kernel(similarity: pd.DataFrame) -> KernelResolution:
+def resolution_from_kernel(similarity: pd.DataFrame, l_max: int | None = None) -> KernelResolution:
     """The resolution of the one encoder whose rows these are (``grid=quadrature`` is used, the rest left out).
+
+    Args:
+        similarity: rows of similarity.csv.
+        l_max: count only the power of degrees up to this one, and take 90 % of
+            that. By default all power counts, because k(0) = 1 is its sum; an
+            encoder with a fine-grained part (GeoCLIP) then has an l90 that a
+            shorter look would miss.
 
     Raises:
         UserError: no quadrature rows, or more than one encoder's.
@@ -77,10 +88,11 @@ def resolution_from_kernel(similarity: pd.DataFrame) -> KernelResolution:
         raise UserError(f"rows of one encoder are wanted; got {sorted(rows['encoder'].unique())}: use kernel_resolutions for several")
     kernels = {prefix: _Kernel.of(rows, column) for prefix, column in COLUMN_OF.items()}
     plain = kernels[""]
-    fields = {k: v for prefix, kernel in kernels.items() for k, v in _measures(kernel, prefix).items()}
-    return KernelResolution(
-        encoder=rows["encoder"].iloc[0], finest_km=plain.finest_km, l_max=plain.l_max, n_places=len(plain.k_CK), **fields
-    )
+    if l_max is not None and not 0 < l_max <= plain.l_max:
+        raise UserError(f"l_max must lie between 1 and {plain.l_max}, the highest degree that these samples show; got {l_max}")
+    fields = {k: v for prefix, kernel in kernels.items() for k, v in _measures(kernel, prefix, l_max).items()}
+    top, n_places = l_max or plain.l_max, len(plain.k_CK)
+    return KernelResolution(encoder=rows["encoder"].iloc[0], finest_km=plain.finest_km, l_max=top, n_places=n_places, **fields)
 
 
 def kernel_resolutions(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -100,18 +112,22 @@ def kernel_resolutions(similarity: pd.DataFrame) -> pd.DataFrame:
 
 
 def kernel_spectrum(similarity: pd.DataFrame) -> pd.DataFrame:
-    """Power by degree of every encoder, with its interval; the powers of an encoder add up to 1.
+    """Power by degree of every encoder, with its interval; over all degrees it adds up to 1.
+
+    Degrees above 256 come in bins: ``l`` is the highest degree of a bin,
+    ``n_degrees`` how many it holds, ``power`` the mean power per degree.
 
     Returns:
-        DataFrame[protocol, encoder, role, trained, l, wavelength_half_km, power,
-        low, high, cumulative, centred_power, centred_low, centred_high,
+        DataFrame[protocol, encoder, role, trained, l, n_degrees, half_wavelength_km,
+        power, low, high, cumulative, centred_power, centred_low, centred_high,
         centred_cumulative].
     """
     tables = []
     for key, rows in _quadrature(similarity).groupby(list(GROUP_COLUMNS), sort=False):
-        table = pd.DataFrame(dict(zip(GROUP_COLUMNS, key, strict=True)), index=range(_Kernel.of(rows, COLUMN_OF[""]).l_max + 1))
-        table["l"] = table.index
-        table["wavelength_half_km"] = HALF_CIRCUMFERENCE_KM / (table["l"] + 0.5)
+        degrees = _degrees(_Kernel.of(rows, COLUMN_OF[""]).l_max)
+        table = pd.DataFrame(dict(zip(GROUP_COLUMNS, key, strict=True)), index=range(len(degrees)))
+        table["l"], table["n_degrees"] = degrees, np.diff(degrees, prepend=-1)
+        table["half_wavelength_km"] = HALF_CIRCUMFERENCE_KM / (degrees + 0.5)
         for prefix, column in COLUMN_OF.items():
             _add_spectrum(table, _Kernel.of(rows, column), prefix)
         tables.append(table)
@@ -165,32 +181,31 @@ def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0
     return np.where(~below.any(axis=1), np.inf, np.where(first == 0, 0.0, km))
 
 
-def legendre_power(k_BN: np.ndarray) -> np.ndarray:
-    """(B, l_max + 1) power by degree of kernels sampled at γ = jπ/n, j = 0 ... n, up to l_max = n.
+def cumulative_power(distance_km: np.ndarray, k_BK: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """(B, len(degrees)) power of the degrees up to and with each of ``degrees``, of kernels sampled at ``distance_km``.
 
-    >>> gamma = np.linspace(0, np.pi, 33)
-    >>> legendre_power(np.cos(gamma)[None]).round(6)[0, :3] + 0.0
-    array([0., 1., 0.])
+    >>> km = np.linspace(0, HALF_CIRCUMFERENCE_KM, 65)
+    >>> k = np.cos(km / 6371.0088)  # all of it at degree 1
+    >>> (cumulative_power(km, k[None], np.arange(3)).round(4) + 0.0).tolist()
+    [[0.0, 1.0, 1.0]]
     """
-    return np.atleast_2d(k_BN) @ _transform(np.shape(k_BN)[-1] - 1).T
+    return np.atleast_2d(k_BK) @ _transform(tuple(distance_km), tuple(degrees)).T
 
 
-def degree_below_which(power_BL: np.ndarray, share: float = POWER_SHARE) -> np.ndarray:
+def degree_below_which(degrees: np.ndarray, cumulative_BL: np.ndarray, share: float = POWER_SHARE) -> np.ndarray:
     """(B,) degree below which ``share`` of the unit power lies, between whole degrees too; inf where it isn't reached.
 
     Degree l is spread evenly over [l, l+1): its wavenumber is l + 1/2 (Jeans'
     relation), and all harmonics below L end at L, the nominal 180 degrees / L.
     The cumulative power is made monotone first, which the truth is and noise is not.
     """
-    found = np.empty(len(power_BL))
-    for i, cumulative in enumerate(np.cumsum(power_BL, axis=1)):
-        fit = np.concatenate([[0.0], isotonic_regression(cumulative).x])  # fit[l] lies below degree l
+    edges = np.concatenate([[0.0], np.asarray(degrees) + 1.0])
+    found = np.full(len(cumulative_BL), np.inf)
+    for i, cumulative in enumerate(cumulative_BL):
+        fit = np.concatenate([[0.0], np.maximum(isotonic_regression(cumulative).x, 0.0)])
         above = np.flatnonzero(fit >= share)
-        if len(above) == 0:
-            found[i] = np.inf
-            continue
-        upper = max(above[0], 1)
-        found[i] = upper - 1 + (share - fit[upper - 1]) / (fit[upper] - fit[upper - 1])
+        if len(above):
+            found[i] = np.interp(share, fit[above[0] - 1 : above[0] + 1], edges[above[0] - 1 : above[0] + 1])
     return found
 
 
@@ -199,38 +214,42 @@ COLUMN_OF = {"": "similarity_mean", "centred_": "centred_similarity_mean"}
 
 @dataclass(frozen=True)
 class _Kernel:
-    """k by circle and distance, and which distances are the nodes of the quadrature."""
+    """k by circle and distance."""
 
     distance_km: np.ndarray  # (K,), ascending, the first is 0
     k_CK: np.ndarray
-    is_node: np.ndarray  # (K,)
 
     @classmethod
     def of(cls, rows: pd.DataFrame, column: str) -> _Kernel:
         table = _pivot(rows, column)
-        distance_km = table.columns.to_numpy(dtype=float)
-        step = distance_km[-1] - distance_km[-2]
-        return cls(distance_km, table.to_numpy(), np.isclose(distance_km / step, np.round(distance_km / step), atol=1e-3))
-
-    @property
-    def l_max(self) -> int:
-        return int(self.is_node.sum()) - 1
+        return cls(table.columns.to_numpy(dtype=float), table.to_numpy())
 
     @property
     def finest_km(self) -> float:
         return float(self.distance_km[1])
 
+    @property
+    def l_max(self) -> int:
+        """The highest degree looked at: eight samples to its wavelength, near the place."""
+        return int(round(HALF_CIRCUMFERENCE_KM / (4 * self.finest_km)))
+
     def draws(self) -> np.ndarray:
         """(B, K): the mean kernel first, then its bootstrap draws over circles."""
         return np.concatenate([self.k_CK.mean(axis=0, keepdims=True), _bootstrap(self.k_CK)])
 
+    def cumulative(self, k_BK: np.ndarray, l_max: int | None = None) -> np.ndarray:
+        """(B, L) power up to each degree looked at; up to ``l_max`` alone, as a share of what lies there."""
+        cumulative_BL = cumulative_power(self.distance_km, k_BK, _degrees(l_max or self.l_max))
+        return cumulative_BL if l_max is None else cumulative_BL / cumulative_BL[:, -1:]
 
-def _measures(kernel: _Kernel, prefix: str) -> dict:
+
+def _measures(kernel: _Kernel, prefix: str, l_max: int | None) -> dict:
     """The three numbers and their intervals."""
     k_BK = kernel.draws()
     half = half_crossing_km(kernel.distance_km[1:], k_BK[:, 1:])
     half = np.where(half == 0, kernel.finest_km, half)
-    l90 = np.minimum(degree_below_which(legendre_power(k_BK[:, kernel.is_node])), kernel.l_max)
+    cumulative_BL = kernel.cumulative(k_BK, l_max)
+    l90 = np.minimum(degree_below_which(_degrees(l_max or kernel.l_max), cumulative_BL), kernel.l_max)
     named = {"half_similarity_km": half, "l90": l90, "spectral_km": HALF_CIRCUMFERENCE_KM / l90}
     fields = {}
     for name, draws in named.items():
@@ -258,21 +277,47 @@ def _bootstrap(k_CK: np.ndarray) -> np.ndarray:
     return mean + deviation_weights(len(k_CK), n_draws=N_DRAWS) @ (k_CK - mean)
 
 
+def _degrees(l_max: int) -> np.ndarray:
+    """Every degree up to 256, then 6 % steps."""
+    dense = min(l_max, DENSE_DEGREES)
+    steps = np.geomspace(dense, l_max, 1 + int(np.ceil(np.log(l_max / dense) / 0.06)))
+    return np.unique(np.concatenate([np.arange(dense + 1), steps.round()]).astype(int))
+
+
 @lru_cache(maxsize=8)
-def _transform(n: int) -> np.ndarray:
-    """(n + 1, n + 1): power by degree from k at the nodes, T[l, j] = (2l+1)/2 w_j P_l(cos γ_j)."""
-    degrees = np.arange(n + 1)[:, None]
-    nodes = np.cos(np.pi * np.arange(n + 1) / n)
-    return (2 * degrees + 1) / 2 * eval_legendre(degrees, nodes) * clenshaw_curtis_weights(n)
+def _transform(distance_km: tuple[float, ...], degrees: tuple[int, ...]) -> np.ndarray:
+    """(L, K): cumulative power from k at the distances, ∫ spline(γ) D_l(cos γ) sin γ dγ.
+
+    D_l(x) = Σ_{j≤l} (2j+1)/2 P_j(x), the kernel of Christoffel and Darboux.
+    """
+    knots = np.asarray(distance_km) / EARTH_RADIUS_KM
+    gamma, weight = _nodes(knots, max(degrees))
+    # k is even in γ: its slope is 0 at 0 and at the antipode.
+    spline = CubicSpline(knots, np.eye(len(knots)), bc_type=((1, np.zeros(len(knots))),) * 2)(gamma)
+    kernel = _legendre_sums(np.cos(gamma), np.asarray(degrees)) * (weight * np.sin(gamma))
+    return kernel @ spline
 
 
-def clenshaw_curtis_weights(n: int) -> np.ndarray:
-    """(n + 1,) weights w_j of ∫ f(x) dx over [-1, 1] at x_j = cos(jπ/n), n even (Clenshaw and Curtis 1960)."""
-    j, m = np.arange(n + 1), np.arange(1, n // 2 + 1)[:, None]
-    share = np.where(m == n // 2, 1.0, 2.0) / (4 * m**2 - 1)
-    weights = (1 - (share * np.cos(2 * np.pi * m * j / n)).sum(axis=0)) * 2 / n
-    weights[[0, -1]] /= 2
-    return weights
+def _nodes(knots: np.ndarray, l_max: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights between each two knots, enough for the oscillation of degree l_max."""
+    gamma, weight = [], []
+    for low, high in zip(knots[:-1], knots[1:], strict=True):
+        x, w = roots_legendre(6 + int(np.ceil(0.6 * l_max * (high - low))))
+        gamma.append(low + (x + 1) / 2 * (high - low))
+        weight.append(w / 2 * (high - low))
+    return np.concatenate(gamma), np.concatenate(weight)
+
+
+def _legendre_sums(x: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """(len(degrees), len(x)) sums of (2j+1)/2 P_j(x) over j up to each degree, by the three-term recurrence."""
+    before, now, total = np.zeros_like(x), np.ones_like(x), np.zeros_like(x)
+    wanted, sums = set(degrees.tolist()), []
+    for degree in range(int(degrees.max()) + 1):
+        total = total + (degree + 0.5) * now
+        if degree in wanted:
+            sums.append(total)
+        before, now = now, ((2 * degree + 1) * x * now - degree * before) / (degree + 1)
+    return np.array(sums)
 
 
 def _quadrature(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -287,10 +332,11 @@ def _pivot(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _add_spectrum(table: pd.DataFrame, kernel: _Kernel, prefix: str) -> None:
-    power_BL = legendre_power(kernel.draws()[:, kernel.is_node])
+    cumulative_BL = kernel.cumulative(kernel.draws())
+    power_BL = np.diff(cumulative_BL, prepend=0.0, axis=1) / table["n_degrees"].to_numpy()
     table[f"{prefix}power"] = power_BL[0]
     table[f"{prefix}low"], table[f"{prefix}high"] = np.quantile(power_BL[1:], [0.025, 0.975], axis=0)
-    table[f"{prefix}cumulative"] = np.cumsum(power_BL[0])
+    table[f"{prefix}cumulative"] = cumulative_BL[0]
 
 
 def _flat_names() -> list[str]:
@@ -321,7 +367,9 @@ def _line(resolution: KernelResolution, prefix: str, label: str) -> str:
 def _words(resolution: KernelResolution, prefix: str, name: str, unit: str) -> str:
     value = getattr(resolution, prefix + name)
     low, high = getattr(resolution, f"{prefix}{name}_interval")
-    digits = 1 if name == "l90" else 0
-    if np.isinf(value):
-        return "never"
-    return f"{value:.{digits}f}{unit} ({low:.{digits}f} to {high:.{digits}f})"
+    return "never" if np.isinf(value) else f"{_number(value)}{unit} ({_number(low)} to {_number(high)})"
+
+
+def _number(value: float) -> str:
+    """Three digits, or all whole ones."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -76,7 +76,8 @@ def probe_resolution(table: pd.DataFrame, threshold: float = 0.5, confidence: fl
     if not 0 < threshold < 1:
         raise UserError(f"threshold must lie between 0 and 1, both left out; got {threshold}; 0.5 is the default")
     rows = field_rows(table)
-    rows = rows.assign(skill=skill(rows), span_deg=rows["span_deg"].where(rows["sampling"] != "local_caps"))
+    one_place = rows["sampling"] != "local_caps"  # caps lie at random places and shrink with the scale
+    rows = rows.assign(skill=skill(rows), region=rows["region"].where(one_place, "caps"), span_deg=rows["span_deg"].where(one_place))
     rows = rows[rows["scale_km"].notna() & rows["skill"].notna()]
     found = [
         dict(zip(GROUP_COLUMNS, key, strict=True)) | _resolution_of(group, threshold, confidence, seed)

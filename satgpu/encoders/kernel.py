@@ -4,10 +4,11 @@ Two designs. **Rings** (``grid=distances``): reference places uniform by area,
 points at the notebook's distances and uniform bearings around each; they show
 the spread over places. **Great circles** (``grid=quadrature``): circles through
 a uniform place at a uniform bearing, M points equally spaced on each. All M²
-pairs of a circle are used, so one embedding serves M distances, and the
-distances 2πR·j/M, j = 0 ... M/2, are the nodes of a Clenshaw-Curtis rule in
-cos γ, which is what the kernel's spectrum is integrated with. A few pairs
-nearer than one step are added for encoders finer than the step.
+pairs of a circle are used, so that one embedding serves M distances, up to the
+antipode: the kernel's spectrum is integrated over these. Pairs nearer than one
+step are added, at distances that shrink by √2, because an encoder may hold
+detail much finer than the step (GeoCLIP does: a quarter of its kernel falls
+within 20 km).
 
 Circles are independent draws, whatever lies on them: they are the "places"
 that the intervals of ``satgpu.analysis.kernel`` resample.
@@ -40,14 +41,14 @@ class CircleDesign:
 
     Args:
         circles: independent great circles, the units of the bootstrap.
-        points: on each circle, even; the spectrum is read up to degree points / 2.
+        points: on each circle, even.
         near_steps: distances below one step, each 1/√2 of the next.
         near_pairs: pairs at each of those distances on each circle.
     """
 
     circles: int = 48
     points: int = 512
-    near_steps: int = 8
+    near_steps: int = 12
     near_pairs: int = 16
 
     def __post_init__(self):
@@ -82,7 +83,7 @@ def kernel_table(
     Args:
         encoder: (n, 2) degrees, longitude first, to (n, dim) embeddings; ``name`` and ``provenance`` are used if it has them.
         seed: of the circles.
-        design: how many circles and points; the default embeds 33,000 points.
+        design: how many circles and points; the default embeds 36,000 points.
         protocol, role, replicate: copied into the rows.
 
     Returns:
