@@ -150,7 +150,7 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
         _check_file(path)
     parser = make_parser(prog)
     try:
-        values = parser.instantiate(parser.parse_args(args))
+        values = parser.instantiate(parser.parse_args(_files_first(args)))
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError, OSError) as error:
@@ -200,6 +200,17 @@ def _explained(parser: ArgumentParser, error: Exception) -> UserError:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         return UserError(f"unknown option {unknown!r}{did_you_mean(unknown, flags) or '; see --help for the list'}")
     return UserError(f"{message.removesuffix('.')}; see --help for what is accepted")
+
+
+def _files_first(args: list[str]) -> list[str]:
+    """The command line overrides the file wherever ``--config`` stands in it."""
+    files = [f"--config={path}" for path in _config_files(args)]
+    rest, skip = [], False
+    for arg in args:
+        if not skip and arg != "--config" and not arg.startswith("--config="):
+            rest.append(arg)
+        skip = arg == "--config"
+    return files + rest
 
 
 def _config_files(args: list[str]) -> list[str]:

@@ -47,6 +47,13 @@ def test_the_command_line_overrides_the_file():
     assert (how["out"], how["resume"]) == ("logs/x", True)
 
 
+def test_the_command_line_overrides_the_file_wherever_the_file_is_named():
+    before, _ = _parse("--seed", "7", "--config", str(CONFIGS / "notebook.yaml"), "--replicates", "2")
+    after, _ = _parse(f"--config={CONFIGS / 'notebook.yaml'}", "--seed", "7", "--replicates", "2")
+    assert before == after
+    assert (before.seed, before.replicates, before.protocol) == (7, 2, "notebook")
+
+
 def test_a_resolved_configuration_reads_back_equal(tmp_path):
     config, _ = _parse("--config", str(CONFIGS / "smoke.yaml"))
     path = tmp_path / "config.yaml"

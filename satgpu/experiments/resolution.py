@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from satgpu.errors import UserError
 from satgpu.experiments.make import Draw, check_sizes, field, task_set
 from satgpu.experiments.tasks import EARTH_AREA_KM2, Points, Region, TaskSet
 from satgpu.geometry import cap_radius_km, uniform_on_sphere
@@ -20,6 +21,7 @@ class Resolution:
         max_points: most points over the sphere; finer scales are starved, and marked so.
         local_scales_km: cell sizes in caps that hold ``cells_per_cap`` cells.
         cells_per_cap: cells in a cap, so that a finer scale means a smaller cap.
+        threshold: skill at which a scale counts as read.
         caps: caps at random places, for each scale and replicate.
     """
 
@@ -30,6 +32,7 @@ class Resolution:
     local_points_per_cell: float = 30.0
     cells_per_cap: float = 36.0
     caps: int = 2
+    threshold: float = 0.5
 
     def __post_init__(self):
         check_sizes(
@@ -42,6 +45,10 @@ class Resolution:
             max_points=self.max_points,
             caps=self.caps,
         )
+        if not 0 < self.threshold < 1:
+            raise UserError(
+                f"resolution.threshold is {self.threshold}; give a skill between 0 (chance) and 1 (the ceiling)"
+            )
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """Points of their own for every scale, because the density follows the scale."""
