@@ -1,0 +1,103 @@
+"""The shape of a probe and where its numbers lie: all parameters of one probe in one flat vector.
+
+Every block starts on a multiple of 16 elements (64 bytes in float32). Matrix products may round
+differently on data of another alignment, so this is part of "a probe's result is its own".
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from satgpu.probes.hashing import hash_uniform
+
+_BLOCK = 16  # elements
+_FIRST_STREAM = 16  # streams of hash_bits from here on are the layers
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Layers of ``units[i]`` to ``units[i + 1]`` values: weights first, then biases, then padding.
+
+    Attributes:
+        units: inputs, hidden layers, outputs: (256, 128, 64, 1).
+    """
+
+    units: tuple[int, ...]
+
+    @property
+    def n_layers(self) -> int:
+        """Weight matrices."""
+        return len(self.units) - 1
+
+    @property
+    def n_outputs(self) -> int:
+        """Values of the last layer."""
+        return self.units[-1]
+
+    @property
+    def n_weights(self) -> int:
+        """Elements of the padded weight blocks: the biases start here."""
+        return sum(_padded(a * b) for a, b in self._pairs())
+
+    @property
+    def size(self) -> int:
+        """Elements of the whole flat vector."""
+        return self.n_weights + sum(_padded(b) for b in self.units[1:])
+
+    @property
+    def flops_per_row(self) -> int:
+        """Operations of a forward and backward pass for one row; inputs need no gradient."""
+        first, *others = [2 * a * b for a, b in self._pairs()]
+        return 2 * first + 3 * sum(others)
+
+    def weights(self, flat: Tensor) -> list[Tensor]:
+        """Views (..., n_in, n_out) into ``flat`` (..., size), one for each layer."""
+        views, start = [], 0
+        for n_in, n_out in self._pairs():
+            views.append(flat[..., start : start + n_in * n_out].unflatten(-1, (n_in, n_out)))
+            start += _padded(n_in * n_out)
+        return views
+
+    def biases(self, flat: Tensor) -> list[Tensor]:
+        """Views (..., n_out) into ``flat`` (..., size), one for each layer."""
+        views, start = [], self.n_weights
+        for n_out in self.units[1:]:
+            views.append(flat[..., start : start + n_out])
+            start += _padded(n_out)
+        return views
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        """(n_in, n_out) of each layer."""
+        return list(zip(self.units[:-1], self.units[1:], strict=True))
+
+
+def initial_parameters(seeds: Tensor, layout: Layout, activation: str) -> Tensor:
+    """Uniform weights and biases in ±√(6/(fan_in + fan_out)), the padding zero.
+
+    Args:
+        seeds: (p,) int64.
+        layout: of the probes.
+        activation: a logistic hidden layer takes 2 in the place of 6.
+
+    Returns:
+        (p, layout.size) float64: row i depends on ``seeds[i]`` alone.
+
+    Source: Glorot & Bengio 2010, with scikit-learn's choice of the same range for the biases.
+    """
+    flat = torch.zeros(*seeds.shape, layout.size, dtype=torch.float64, device=seeds.device)
+    factor = 2.0 if activation == "logistic" else 6.0
+    for layer, (weight, bias) in enumerate(zip(layout.weights(flat), layout.biases(flat), strict=True)):
+        n_in, n_out = weight.shape[-2:]
+        index = torch.arange((n_in + 1) * n_out, device=seeds.device)
+        uniform = hash_uniform(seeds.unsqueeze(-1), _FIRST_STREAM + layer, index)
+        values = (2.0 * uniform - 1.0) * math.sqrt(factor / (n_in + n_out))
+        weight.copy_(values[..., : n_in * n_out].unflatten(-1, (n_in, n_out)))
+        bias.copy_(values[..., n_in * n_out :])
+    return flat
+
+
+def _padded(n: int) -> int:
+    """The next multiple of the block."""
+    return -(-n // _BLOCK) * _BLOCK
