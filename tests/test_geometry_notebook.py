@@ -125,6 +125,17 @@ def test_pattern_labels_are_the_notebooks(pattern):
         assert_same(together[row], expected)
 
 
+@pytest.mark.parametrize("km", TEST_SCALES)
+def test_points_on_the_edge_of_a_diagonal_stripe_are_rounded_as_in_the_notebook(km):
+    random = np.random.RandomState(0)
+    lats = random.uniform(-60, 60, 2000)
+    lons = random.randint(-20, 20, 2000) * (km / 111.0) - lats
+    expected = ((lons + lats) / (km / 111.0)).astype(int) % 2
+    otherwise = (lons / (km / 111.0) + lats / (km / 111.0)).astype(int) % 2
+    assert (expected != otherwise).any()
+    assert_same(notebook.diagonal_stripes(torch.from_numpy(np.stack([lons, lats], axis=1)), km), expected)
+
+
 def test_rings_continue_the_stream_where_section_3_left_it():
     cell_pattern("concentric_rings", 1500)
     reference = np.array([0.0, 45.0])

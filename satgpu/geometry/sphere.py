@@ -47,7 +47,7 @@ def great_circle_km(a_deg: Tensor, b_deg: Tensor) -> Tensor:
     cosines = torch.cos(torch.deg2rad(a[..., 1])) * torch.cos(torch.deg2rad(b[..., 1]))
     near = torch.sin(half_difference) ** 2 + cosines * torch.sin(half_lon) ** 2
     far = torch.sin(half_sum) ** 2 + cosines * torch.cos(half_lon) ** 2
-    # At latitude ±90 the cosine can round to -6e-17: no square root of that.
+    # A cosine of 90° that rounds to just below 0 must not make a NaN.
     angle_rad = 2 * torch.atan2(near.clamp_min(0).sqrt(), far.clamp_min(0).sqrt())
     return (EARTH_RADIUS_KM * angle_rad).to(dtype)
 
@@ -106,9 +106,9 @@ def lonlat_deg_from_unit(xyz: Tensor) -> Tensor:
 def wrap_longitude_deg(lon_deg: Tensor) -> Tensor:
     """The same longitudes in [-180, 180); those already there come back bit for bit."""
     inside = (lon_deg >= -180) & (lon_deg < 180)
+    wrapped = torch.remainder(lon_deg + 180, 360) - 180
     # remainder can round up to 360 just below a multiple of it.
-    wrapped = (torch.remainder(lon_deg + 180, 360) - 180).clamp_max(180)
-    return torch.where(inside, lon_deg, torch.where(wrapped == 180, torch.full_like(wrapped, -180), wrapped))
+    return torch.where(inside, lon_deg, torch.where(wrapped >= 180, -180, wrapped))
 
 
 def cap_area_km2(radius_km: Tensor) -> Tensor:
