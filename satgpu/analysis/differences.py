@@ -44,7 +44,7 @@ def paired_differences(
         UserError: an encoder that the table doesn't hold.
     """
     by = list(by)
-    pairs = _pairs(table, first, second, by, value)
+    pairs = paired_rows(table, first, second, by, value)
     keys = by or ["_all"]
     pairs = pairs.assign(_all="all") if not by else pairs
     summary = summarise(pairs, keys, "difference", confidence)
@@ -84,7 +84,7 @@ def peak(table: pd.DataFrame, first: str, second: str, value: str = "test_accura
     replicates, corrected over the scales: a scale is told apart where q < 0.05.
     With one replicate nothing can be told apart.
     """
-    pairs = _pairs(table, first, second, [by], value)
+    pairs = paired_rows(table, first, second, [by], value)
     curves = pairs.groupby(["replicate", by])["difference"].mean().unstack()  # replicates x scales
     summary = summarise(pairs, [by], "difference").set_index(by)
     best = curves.mean().idxmax()
@@ -96,7 +96,7 @@ def peak(table: pd.DataFrame, first: str, second: str, value: str = "test_accura
     return Peak(float(best), float(row["mean"]), float(row["low"]), float(row["high"]), tuple(together), int(row["n_replicates"]))
 
 
-def _pairs(table: pd.DataFrame, first: str, second: str, by: list[str], value: str) -> pd.DataFrame:
+def paired_rows(table: pd.DataFrame, first: str, second: str, by: list[str], value: str = "test_accuracy") -> pd.DataFrame:
     """One row per task and replicate that both encoders have: [*keys, replicate, first, second, difference]."""
     for encoder in (first, second):
         if encoder not in set(table["encoder"]):
