@@ -9,6 +9,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 
 from satgpu.config import Config
+from satgpu.errors import UserError
 
 # Ranks wait for the slowest at the end, and a study may take days.
 _PATIENCE = timedelta(days=7)
@@ -40,9 +41,19 @@ class Ranks:
         return cls(fabric.global_rank, fabric.local_rank, fabric.world_size, fabric)
 
     def barrier(self) -> None:
-        """Wait for all."""
-        if self.fabric is not None:
+        """Wait for all.
+
+        Raises:
+            UserError: one of them has died, so that waiting would have no end.
+        """
+        if self.fabric is None:
+            return
+        try:
             self.fabric.barrier()
+        except RuntimeError as error:  # torch.distributed's word for a lost peer
+            raise UserError(
+                "another process of this run has died; finished probes of all are saved: continue with --resume"
+            ) from error
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's value, everywhere."""

@@ -54,7 +54,8 @@ def draw_unit(unit: Unit, device: torch.device | str = "cpu") -> DrawnUnit:
     probes = []
     for tasks in unit.task_sets:
         for field, task_id, seed in zip(tasks.fields, tasks.task_ids(), tasks.probe_seeds, strict=True):
-            labels, ceiling = field.labels(lonlat_deg, tasks.protocol)
+            labels, best = field.labels(lonlat_deg, tasks.protocol)
+            ceiling = 1.0 if best is None else best[test_rows.cpu()].mean().item()
             chance, majority = (math.nan, math.nan)
             if field.task == "classification":
                 chance, majority = majority_rates(labels, train_rows, test_rows)

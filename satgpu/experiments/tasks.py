@@ -12,7 +12,6 @@ from torch import Tensor
 from satgpu.errors import UserError
 from satgpu.geometry import (
     PATTERNS,
-    best_accuracy,
     boundary_probability,
     box_area_km2,
     cap_area_km2,
@@ -100,23 +99,23 @@ class Field:
             return None
         return self.scale_km * PATTERNS[self.pattern].wavelength_per_scale
 
-    def labels(self, lonlat_deg: Tensor, protocol: str) -> tuple[Tensor, float]:
-        """Labels (n,) at the points, and the best accuracy that any reader of them could reach."""
+    def labels(self, lonlat_deg: Tensor, protocol: str) -> tuple[Tensor, Tensor | None]:
+        """Labels (n,) at the points, and the chance (n,) that the best reader names each; None where that is sure."""
         if self.pattern == "coastline":
             from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
 
-            return is_land(lonlat_deg).long(), 1.0
+            return is_land(lonlat_deg).long(), None
         size = self.width_km if self.pattern == "boundary" else self.scale_km
         rotation = self._rotation(protocol, lonlat_deg.device)
         generator = torch.Generator().manual_seed(self.label_seed)
         if self.pattern == "boundary":  # its noise comes from the CPU's generator, to be the same on every device
             rotation = None if rotation is None else rotation.cpu()
             labels = make_labels(self.pattern, lonlat_deg.cpu(), size, protocol, rotation, generator)
-            return labels.to(lonlat_deg.device), self._ceiling(lonlat_deg.cpu(), protocol, rotation)
+            return labels.to(lonlat_deg.device), self._best(lonlat_deg.cpu(), protocol, rotation)
         labels = make_labels(self.pattern, lonlat_deg, size, protocol, rotation)
         if self.shuffled:
             labels = labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
-        return labels, 1.0
+        return labels, None
 
     def _rotation(self, protocol: str, device: torch.device) -> Tensor | None:
         """A random turn of the sphere for patterns without a preferred direction."""
@@ -125,11 +124,13 @@ class Field:
         # one step away from the label noise, which starts at the label seed itself
         return random_rotation(torch.Generator().manual_seed(self.label_seed ^ 1)).to(device)
 
-    def _ceiling(self, lonlat_deg: Tensor, protocol: str, rotation: Tensor | None) -> float:
-        """The best accuracy that a boundary's label noise allows."""
+    def _best(self, lonlat_deg: Tensor, protocol: str, rotation: Tensor | None) -> Tensor:
+        """What a boundary's label noise leaves to the best reader, point by point."""
         if protocol == "notebook":
-            return float(best_accuracy(notebook.boundary_probability(lonlat_deg, self.width_km)))
-        return float(best_accuracy(boundary_probability(lonlat_deg, self.width_km, rotation)))
+            probability = notebook.boundary_probability(lonlat_deg, self.width_km)
+        else:
+            probability = boundary_probability(lonlat_deg, self.width_km, rotation)
+        return torch.maximum(probability, 1 - probability)
 
 
 @dataclass(frozen=True)
