@@ -4,6 +4,7 @@ Shapes key of this wing: N points, C points of one chunk, D embedding, H hidden,
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Protocol, runtime_checkable
@@ -12,10 +13,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError
-from satgpu.geometry.sphere import check_lonlat
-
-# Half the Earth's circumference in kilometres: the wavelength of degree 1, halved.
-HALF_CIRCUMFERENCE_KM = 20015.086796
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_lonlat
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Provenance:
     @property
     def nominal_km(self) -> float | None:
         """180°/L along a great circle, in km: the finest half-wavelength, about, that L harmonics can draw."""
-        return None if self.legendre_polys is None else HALF_CIRCUMFERENCE_KM / self.legendre_polys
+        return None if self.legendre_polys is None else math.pi * EARTH_RADIUS_KM / self.legendre_polys
 
     def as_dict(self) -> dict:
         """The fields and ``nominal_km`` as plain values, for JSON."""

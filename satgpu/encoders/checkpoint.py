@@ -3,14 +3,13 @@
 import hashlib
 import json
 import math
-import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from satgpu.encoders.pickles import load_plain_pickle
 from satgpu.errors import UserError
 
 PICKLE_SUFFIXES = (".ckpt", ".pth", ".pt")
@@ -94,7 +93,7 @@ def what_is_in(file: WeightsFile) -> str:
 
 
 def _read_pickle(path: Path) -> WeightsFile:
-    content = _load_without_running(path)
+    content = load_plain_pickle(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}; wanted a checkpoint, a dict with 'state_dict'")
     hyper = content.get("hyper_parameters", {})
@@ -109,32 +108,6 @@ def _plain(hyper_parameters: dict) -> dict:
     """Hyper-parameters that compare like numbers or strings; others stand as the name of their type."""
     plain = (str, int, float, type(None))
     return {key: value if isinstance(value, plain) else type(value).__name__ for key, value in hyper_parameters.items()}
-
-
-def _load_without_running(path: Path) -> object:
-    """The unpickled content, with ``weights_only=True``: tensors, numbers and plain containers or nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about storage classes of old files; nothing a user could do
-        try:
-            # mmap leaves the image tower of a SatCLIP checkpoint, 100 MB, unread.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-        except Exception as error:  # a broken file may raise anything in the reader
-            raise UserError(_refusal(path, error)) from None
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
-def _refusal(path: Path, error: Exception) -> str:
-    wanted = re.search(r"(?:GLOBAL|global|class|function) `?([\w.]+)`? (?:was not|is not|which)", str(error))
-    if wanted is None:
-        wanted = re.search(r"Trying to (?:load|call|instantiate) (?:class |unsupported GLOBAL )?([\w.]+)", str(error))
-    if wanted:
-        return f"{path}: refused, it is a pickle that wants to run {wanted[1]}; only files of plain weights are read"
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return f"{path}: cannot be read as a checkpoint, it may be cut short or of another kind ({reason})"
 
 
 def _read_safetensors(path: Path) -> WeightsFile:

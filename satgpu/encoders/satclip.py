@@ -117,11 +117,12 @@ def _is_location_tensor(name: str, prefix: str) -> bool:
 
 
 def _check_equal(file: WeightsFile, first: str, a: SirenWeights, second: str, b: SirenWeights) -> None:
-    for name, left, right in zip(_tensor_names(a), a.tensors(), b.tensors(), strict=False):
+    if len(a.layers) != len(b.layers):
+        depths = f"'{first}' has {len(a.layers) - 1} hidden layers and '{second}' {len(b.layers) - 1}"
+        raise UserError(f"{file.path}: the location weights under two names differ: {depths}")
+    for name, left, right in zip(_tensor_names(a), a.tensors(), b.tensors(), strict=True):
         if not torch.equal(left, right):
             raise UserError(f"{file.path}: tensors '{first}{name}' and '{second}{name}' should be equal and differ")
-    if len(a.layers) != len(b.layers):
-        raise UserError(f"{file.path}: '{first}' has {len(a.layers)} layers and '{second}' {len(b.layers)}")
 
 
 def _tensor_names(weights: SirenWeights) -> list[str]:

@@ -1,0 +1,70 @@
+"""Unpickling that runs nothing: tensors, numbers and plain containers, or a refusal in one line."""
+
+import pickletools
+import re
+import warnings
+import zipfile
+from pathlib import Path
+
+import torch
+
+from satgpu.errors import UserError
+
+# What plain weights need; anything else that a pickle names is what it wanted to run.
+_HARMLESS = re.compile(r"torch(\.\w+)*|collections\.OrderedDict")
+
+
+def load_plain_pickle(path: Path) -> object:
+    """The content of a file that ``torch.save`` wrote, read with ``weights_only=True``.
+
+    Raises:
+        UserError: the file is cut short or of another kind, or names a class or
+            function beyond plain weights (the message says which).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about storage classes and protocols of old files; nothing a user could do
+        try:
+            # mmap leaves the image tower of a SatCLIP checkpoint, 100 MB, unread.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except Exception as error:  # a broken file may raise anything in the reader
+            raise UserError(_refusal(path, error)) from None
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    wanted = _named_in(error) or _first_harmful_global(path)
+    if wanted:
+        return f"{path}: refused, it is a pickle that wants to run {wanted}; only files of plain weights are read"
+    reason = " ".join(str(error).split("WeightsUnpickler error:")[-1].split())[:120] or type(error).__name__
+    return f"{path}: cannot be read as a checkpoint, it may be cut short or of another kind ({reason})"
+
+
+def _named_in(error: Exception) -> str | None:
+    """The global that torch's refusal names, if it names one."""
+    named = re.search(r"\bGLOBAL ([\w.]+)", str(error))
+    return named[1] if named else None
+
+
+def _first_harmful_global(path: Path) -> str | None:
+    """The first class or function, beyond those of plain weights, that the pickle's opcodes name; nothing is run."""
+    strings: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(_pickle_bytes(path)):
+            name = None
+            if opcode.name == "GLOBAL":
+                name = argument.replace(" ", ".")
+            elif opcode.name == "STACK_GLOBAL":
+                name = ".".join(strings[-2:])
+            elif isinstance(argument, str):
+                strings.append(argument)
+            if name and not _HARMLESS.fullmatch(name):
+                return name[:80]
+    except Exception:  # noqa: S110  opcodes of a broken file end anywhere; then there is no name to tell
+        pass
+    return None
+
+
+def _pickle_bytes(path: Path) -> bytes:
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()[: 1 << 20]
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith("data.pkl")))
