@@ -4,6 +4,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -46,21 +47,36 @@ def _named_in(error: Exception) -> str | None:
 
 def _first_harmful_global(path: Path) -> str | None:
     """The first class or function, beyond those of plain weights, that the pickle's opcodes name; nothing is run."""
-    strings: list[str] = []
     try:
-        for opcode, argument, _ in pickletools.genops(_pickle_bytes(path)):
-            name = None
-            if opcode.name == "GLOBAL":
-                name = argument.replace(" ", ".")
-            elif opcode.name == "STACK_GLOBAL":
-                name = ".".join(strings[-2:])
-            elif isinstance(argument, str):
-                strings.append(argument)
-            if name and not _HARMLESS.fullmatch(name):
+        for name in _globals_named(_pickle_bytes(path)):
+            if not _HARMLESS.fullmatch(name):
                 return name[:80]
-    except Exception:  # noqa: S110  opcodes of a broken file end anywhere; then there is no name to tell
+    except Exception:  # noqa: S110  a broken file ends anywhere; then there is no name to tell
         pass
     return None
+
+
+def _globals_named(content: bytes) -> Iterator[str]:
+    """Classes and functions in the order the opcodes name them.
+
+    Protocol 4 takes module and name from the stack, where memoised strings may
+    have been fetched; only the last strings need following for that.
+    """
+    strings: list[str] = []
+    memo: list[str] = []
+    last_string = ""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name == "GLOBAL":
+            yield argument.replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        elif opcode.name == "MEMOIZE":
+            memo.append(last_string)
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            strings.append(memo[argument])
+        elif isinstance(argument, str):
+            strings.append(argument)
+        last_string = argument if isinstance(argument, str) else ""
 
 
 def _pickle_bytes(path: Path) -> bytes:
