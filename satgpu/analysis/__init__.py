@@ -1,5 +1,7 @@
 """Tables to knowledge: intervals, differences, effective resolution, claims and their verdicts."""
 
+from satgpu.analysis.claims import judge_claims, judge_published
+from satgpu.analysis.convergence import convergence_table, effect_of_leaving_out, named_troubles
 from satgpu.analysis.differences import Peak, paired_differences, peak
 from satgpu.analysis.intervals import Interval, mean_interval, summarise
 from satgpu.analysis.kernel import (
@@ -9,6 +11,7 @@ from satgpu.analysis.kernel import (
     resolution_from_kernel,
     similarity_curve,
 )
+from satgpu.analysis.published import compare_with_published, load_published
 from satgpu.analysis.skill import probe_resolution, resolution_text, skill
 from satgpu.analysis.tables import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
 
@@ -17,11 +20,18 @@ __all__ = [
     "KernelResolution",
     "Peak",
     "RunTables",
+    "compare_with_published",
+    "convergence_table",
+    "effect_of_leaving_out",
     "field_rows",
     "is_starved",
+    "judge_claims",
+    "judge_published",
     "kernel_resolutions",
     "kernel_spectrum",
+    "load_published",
     "mean_interval",
+    "named_troubles",
     "paired_differences",
     "peak",
     "probe_resolution",

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.interpolate import CubicSpline
 from scipy.optimize import isotonic_regression
 from scipy.special import roots_legendre
 
@@ -146,12 +146,10 @@ def similarity_curve(similarity: pd.DataFrame, grid: str = "distances", value: s
     tables = []
     for key, group in rows.groupby(list(GROUP_COLUMNS), sort=False):
         k = _pivot(group, value)
-        deviations_BK = _bootstrap(k.to_numpy())
         mean = k.mean()
         table = pd.DataFrame(dict(zip(GROUP_COLUMNS, key, strict=True)), index=range(len(mean)))
         table["distance_km"], table["mean"] = mean.index.to_numpy(), mean.to_numpy()
-        low, high = np.quantile(deviations_BK, [0.025, 0.975], axis=0) if len(k) > 1 else (np.nan, np.nan)
-        table["low"], table["high"] = low, high
+        table["low"], table["high"] = _quantiles(_bootstrap(k.to_numpy()))
         table["q10"], table["q50"], table["q90"] = np.quantile(k.to_numpy(), [0.1, 0.5, 0.9], axis=0)
         table["std"] = group.groupby("distance_km")["similarity_std"].mean().to_numpy()
         table["n_places"] = len(k)
@@ -161,24 +159,22 @@ def similarity_curve(similarity: pd.DataFrame, grid: str = "distances", value: s
 
 
 def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0.5) -> np.ndarray:
-    """Where each row of k first falls to ``level``, interpolated in log distance by a monotone cubic.
+    """Where each row of k first falls to ``level``, interpolated linearly in log distance.
 
     Returns:
         (B,) km; 0 where it is below at the nearest distance, inf where it never falls so far.
 
-    >>> half_crossing_km(np.array([100.0, 200.0, 400.0]), np.array([[0.9, 0.5, 0.2]])).round()
-    array([200.])
+    >>> half_crossing_km(np.array([100.0, 400.0]), np.array([[0.75, 0.25], [0.4, 0.3], [0.9, 0.6]])).round()
+    array([200.,   0.,  inf])
     """
-    log_km = np.log(np.asarray(distance_km, dtype=float))
-    grid = np.linspace(log_km[0], log_km[-1], 4 * len(log_km) + 400)
-    curve = PchipInterpolator(log_km, np.atleast_2d(k_BK), axis=1)(grid)
-    below = curve <= level
-    first = below.argmax(axis=1)
-    row = np.arange(len(curve))
-    before, after = curve[row, np.maximum(first - 1, 0)], curve[row, first]
-    share = (before - level) / np.where(before == after, 1.0, before - after)
-    km = np.exp(grid[np.maximum(first - 1, 0)] + share * (grid[1] - grid[0]))
-    return np.where(~below.any(axis=1), np.inf, np.where(first == 0, 0.0, km))
+    log_km, k_BK = np.log(np.asarray(distance_km, dtype=float)), np.atleast_2d(k_BK)
+    below = k_BK <= level
+    after = np.maximum(below.argmax(axis=1), 1)
+    row = np.arange(len(k_BK))
+    near, far = k_BK[row, after - 1], k_BK[row, after]
+    share = (near - level) / np.where(near == far, 1.0, near - far)
+    km = np.exp(log_km[after - 1] + share * (log_km[after] - log_km[after - 1]))
+    return np.where(~below.any(axis=1), np.inf, np.where(below[:, 0], 0.0, km))
 
 
 def cumulative_power(distance_km: np.ndarray, k_BK: np.ndarray, degrees: np.ndarray) -> np.ndarray:
@@ -254,7 +250,7 @@ def _measures(kernel: _Kernel, prefix: str, l_max: int | None) -> dict:
     fields = {}
     for name, draws in named.items():
         fields[prefix + name] = float(draws[0])
-        fields[f"{prefix}{name}_interval"] = percentiles(draws[1:])
+        fields[f"{prefix}{name}_interval"] = percentiles(draws[1:]) if len(draws) > 1 else (np.nan, np.nan)
     return _opened(fields, prefix, kernel)
 
 
@@ -270,11 +266,18 @@ def _opened(fields: dict, prefix: str, kernel: _Kernel) -> dict:
 
 
 def _bootstrap(k_CK: np.ndarray) -> np.ndarray:
-    """(B, K) widened bootstrap draws of the mean over circles."""
+    """(B, K) widened bootstrap draws of the mean over circles; none of one circle."""
     mean = k_CK.mean(axis=0)
     if len(k_CK) < 2:
-        return np.full((1, len(mean)), np.nan)
+        return np.empty((0, len(mean)))
     return mean + deviation_weights(len(k_CK), n_draws=N_DRAWS) @ (k_CK - mean)
+
+
+def _quantiles(draws_BK: np.ndarray) -> np.ndarray:
+    """(2, K) the central 95 % of the draws, NaN where there are none."""
+    if len(draws_BK) == 0:
+        return np.full((2, draws_BK.shape[1]), np.nan)
+    return np.quantile(draws_BK, [0.025, 0.975], axis=0)
 
 
 def _degrees(l_max: int) -> np.ndarray:
@@ -335,7 +338,7 @@ def _add_spectrum(table: pd.DataFrame, kernel: _Kernel, prefix: str) -> None:
     cumulative_BL = kernel.cumulative(kernel.draws())
     power_BL = np.diff(cumulative_BL, prepend=0.0, axis=1) / table["n_degrees"].to_numpy()
     table[f"{prefix}power"] = power_BL[0]
-    table[f"{prefix}low"], table[f"{prefix}high"] = np.quantile(power_BL[1:], [0.025, 0.975], axis=0)
+    table[f"{prefix}low"], table[f"{prefix}high"] = _quantiles(power_BL[1:])
     table[f"{prefix}cumulative"] = cumulative_BL[0]
 
 
