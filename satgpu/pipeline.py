@@ -17,7 +17,7 @@ from satgpu.columns import SIMILARITY_COLUMNS
 from satgpu.config import REPLICATES, Config, differences, read_config
 from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
 from satgpu.encoders import choose_encoders, control_specs, load_encoder
-from satgpu.encoders.kernel import distance_table, kernel_table
+from satgpu.encoders.kernel import CircleDesign, distance_table, kernel_table
 from satgpu.errors import UserError
 from satgpu.interrupt import Interruption
 from satgpu.progress import RunProgress, spinner
@@ -117,9 +117,8 @@ def _open(study: Study, path: Path, resume: bool, ranks: Ranks, facts: dict[str,
         if resume:
             _check_same_study(study, path)
             folder.merge()
-        else:
-            folder.write_config(study.config.as_dict())
         folder.write_environment(facts)
+        folder.write_config(study.config.as_dict())
         ranks.barrier()
         return folder
     ranks.barrier()  # rank 0 makes the folder and merges what an earlier run left
@@ -164,6 +163,7 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
 def _similarity(study: Study, interruption: Interruption, console: Console) -> pd.DataFrame:
     """All rows of similarity.csv. An encoder that gives no finite embedding has none, and the run goes on."""
     options, seed, tables = study.config.similarity, study.config.seed, []
+    design = CircleDesign(options.circles, options.circle_points)
     for loaded in study.encoders:
         for protocol in study.config.protocols:
             interruption.check()
@@ -172,7 +172,7 @@ def _similarity(study: Study, interruption: Interruption, console: Console) -> p
             try:
                 tables.append(distance_table(loaded.encoder, options.distances_km, seed, **sizes, **words))
                 if protocol == "geodesic":
-                    tables.append(kernel_table(loaded.encoder, seed, **words))
+                    tables.append(kernel_table(loaded.encoder, seed, design=design, **words))
             except UserError as error:
                 console.print(f"[yellow]no similarity for {loaded.encoder.name}: {error}[/]")
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SIMILARITY_COLUMNS))

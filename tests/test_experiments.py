@@ -143,6 +143,7 @@ def test_the_globe_is_its_published_area():
         (lambda: ScaleRegion(centers=(("Europe", 50.0, 115.0),)), "give longitude, then latitude"),
         (lambda: Boundaries(widths_km=(-1.0,)), r"boundaries\.widths_km is \[-1\.0\]"),
         (lambda: Similarity(n_places=0), r"similarity\.n_places holds 0"),
+        (lambda: Similarity(circle_points=33), "circle_points 33"),
         (lambda: Resolution(threshold=1.0), r"resolution\.threshold is 1\.0"),
         (lambda: Field("checkerboard", -3.0), "scale_km of 'checkerboard' is -3.0"),
     ],

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from satgpu.errors import UserError
 from satgpu.experiments.make import check_sizes
 
 
@@ -13,6 +14,8 @@ class Similarity:
         distances_km: the notebook's distances.
         n_places: reference places, uniform by area (geodesic protocol; the notebook has one).
         n_bearings: points on each ring around a place (geodesic; the notebook has 200).
+        circles: great circles for the kernel's spectrum, the units of its bootstrap.
+        circle_points: points on each of them; the spectrum is read up to half as many degrees.
     """
 
     distances_km: tuple[float, ...] = (
@@ -20,6 +23,14 @@ class Similarity:
     )  # fmt: skip
     n_places: int = 200
     n_bearings: int = 8
+    circles: int = 48
+    circle_points: int = 512
 
     def __post_init__(self):
-        check_sizes("similarity", distances_km=self.distances_km, n_places=self.n_places, n_bearings=self.n_bearings)
+        sizes = {name: getattr(self, name) for name in ("distances_km", "n_places", "n_bearings")}
+        check_sizes("similarity", **sizes)
+        if self.circles < 2 or self.circle_points < 32 or self.circle_points % 2:
+            raise UserError(
+                f"similarity needs 2 or more circles of an even number of points, 32 or more; "
+                f"got circles {self.circles}, circle_points {self.circle_points}"
+            )
