@@ -45,7 +45,13 @@ XYZ = Planted("xyz", 2600.0, "control", False)
 ENCODERS = (L10, L40, UNTRAINED_L10, UNTRAINED_L40, XYZ)
 
 EXPERIMENTS = ("sweet_spot", "region_size", "patterns", "scale_region", "boundaries", "resolution", "coastline")
-REGIONS = {"global": (0.0, 0.0), "15E50N": (15.0, 50.0), "Europe": (15.0, 50.0), "North America": (-100.0, 40.0), "Asia": (100.0, 35.0)}
+REGIONS = {
+    "global": (0.0, 0.0),
+    "15E50N": (15.0, 50.0),
+    "Europe": (15.0, 50.0),
+    "North America": (-100.0, 40.0),
+    "Asia": (100.0, 35.0),
+}
 PATTERNS = ("checkerboard", "horizontal_stripes", "vertical_stripes", "diagonal_stripes", "concentric_rings")
 RESOLUTION_SCALES_KM = (100, 150, 225, 340, 500, 750, 1100, 1700, 2500)
 
@@ -75,7 +81,8 @@ def make_similarity(
 ) -> pd.DataFrame:
     """Rows of similarity.csv: kernels of all harmonics below an L, ``nominal`` or 20015 km over the resolution.
 
-    The quadrature grid holds ``LAGS`` + 1 distances, equally spaced from 0 to the antipode, and some nearer than one step.
+    The quadrature grid holds ``LAGS`` + 1 distances, equally spaced from 0 to the
+    antipode, and some nearer than one step.
     """
     rows = [row for encoder in encoders for row in _similarity_rows(encoder, seed, protocol, places)]
     table = pd.DataFrame(rows, columns=list(SIMILARITY_COLUMNS))
@@ -88,11 +95,26 @@ def make_training_curves(encoders: tuple[Planted, ...] = ENCODERS, epochs: int =
     for encoder in encoders:
         for epoch in range(1, epochs + 1):
             loss, score = 0.69 * np.exp(-epoch / 20), 1 - 0.5 * np.exp(-epoch / 15)
-            rows.append(["sweet_spot", encoder.name, epoch, 60 - epoch, 0.8 * loss, loss, 1.2 * loss, score - 0.05, score, score + 0.02])
+            rows.append(
+                [
+                    "sweet_spot",
+                    encoder.name,
+                    epoch,
+                    60 - epoch,
+                    0.8 * loss,
+                    loss,
+                    1.2 * loss,
+                    score - 0.05,
+                    score,
+                    score + 0.02,
+                ]
+            )
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
-def make_predictions(encoders: tuple[Planted, ...] = ENCODERS[:2], n: int = 400, scale_km: float = 750.0, seed: int = 0) -> pd.DataFrame:
+def make_predictions(
+    encoders: tuple[Planted, ...] = ENCODERS[:2], n: int = 400, scale_km: float = 750.0, seed: int = 0
+) -> pd.DataFrame:
     """Rows of predictions.csv: labels by latitude band, predictions right more often for the finer encoder."""
     rows = []
     for encoder in encoders:
@@ -101,7 +123,19 @@ def make_predictions(encoders: tuple[Planted, ...] = ENCODERS[:2], n: int = 400,
         label = (np.floor(lat * 111.2 / scale_km) % 2).astype(int)
         wrong = draw.random(n) > 0.5 + 0.5 * planted_skill(encoder, scale_km)
         for i in range(n):
-            rows.append([f"sweet_spot/{encoder.name}/0", "sweet_spot", encoder.name, 0, scale_km, lon[i], lat[i], label[i], label[i] ^ int(wrong[i])])
+            rows.append(
+                [
+                    f"sweet_spot/{encoder.name}/0",
+                    "sweet_spot",
+                    encoder.name,
+                    0,
+                    scale_km,
+                    lon[i],
+                    lat[i],
+                    label[i],
+                    label[i] ^ int(wrong[i]),
+                ]
+            )
     return pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
 
 
@@ -184,7 +218,9 @@ def _task(experiment: str, **fields) -> dict:
 
 def _sweet_spot() -> list[dict]:
     scales = range(300, 925, 25)
-    return [_task("sweet_spot", scale_km=s) for s in scales] + [_task("sweet_spot", scale_km=s, labels="shuffled") for s in (300, 600, 900)]
+    return [_task("sweet_spot", scale_km=s) for s in scales] + [
+        _task("sweet_spot", scale_km=s, labels="shuffled") for s in (300, 600, 900)
+    ]
 
 
 def _region_size() -> list[dict]:
@@ -194,13 +230,16 @@ def _region_size() -> list[dict]:
         extent = _span_km2(span)
         fixed = {"scale_km": 500, "region": "15E50N", "span_deg": span, "extent_km2": extent}
         tasks.append(_task("region_size", n_points=4000, **fixed))
-        tasks.append(_task("region_size", n_points=int(max(200, 10 * extent / 500**2 / 0.7)), sampling="fixed_density", **fixed))
+        tasks.append(
+            _task("region_size", n_points=int(max(200, 10 * extent / 500**2 / 0.7)), sampling="fixed_density", **fixed)
+        )
     return tasks
 
 
 def _patterns() -> list[dict]:
     return [_task("patterns", pattern=p, scale_km=s) for p in PATTERNS for s in (400, 600, 800, 1000, 1500)] + [
-        _task("patterns", pattern="gradient", task="regression", scale_km=s, chance=np.nan, ceiling=np.nan) for s in (800, 1500)
+        _task("patterns", pattern="gradient", task="regression", scale_km=s, chance=np.nan, ceiling=np.nan)
+        for s in (800, 1500)
     ]
 
 
@@ -221,11 +260,24 @@ def _boundaries() -> list[dict]:
 def _resolution() -> list[dict]:
     tasks = []
     for s in RESOLUTION_SCALES_KM:
-        per_cell = min(10.0, 40000 / (GLOBAL_KM2 / s**2))  # the finest scales are starved, as where points cost too much
-        tasks.append(_task("resolution", scale_km=s, sampling="fixed_per_cell", n_points=int(per_cell * GLOBAL_KM2 / s**2 / 0.7)))
+        per_cell = min(
+            10.0, 40000 / (GLOBAL_KM2 / s**2)
+        )  # the finest scales are starved, as where points cost too much
+        tasks.append(
+            _task("resolution", scale_km=s, sampling="fixed_per_cell", n_points=int(per_cell * GLOBAL_KM2 / s**2 / 0.7))
+        )
         cap = 64 * s**2
         for region in ("cap-0", "cap-1"):
-            tasks.append(_task("resolution", scale_km=s, sampling="local_caps", region=region, extent_km2=cap, n_points=int(64 * 12 / 0.7)))
+            tasks.append(
+                _task(
+                    "resolution",
+                    scale_km=s,
+                    sampling="local_caps",
+                    region=region,
+                    extent_km2=cap,
+                    n_points=int(64 * 12 / 0.7),
+                )
+            )
     return tasks
 
 
@@ -239,10 +291,16 @@ def _span_km2(span_deg: float) -> float:
 
 
 def _rows_of_task(task: dict, replicate: int, seed: int, protocol: str, encoders, noise: float) -> list[list]:
-    identity = f"{task['experiment']}/{task['pattern']}/{task['region']}/{task['span_deg']}/{task['sampling']}/{task['scale_km']}/{task['width_km']}/{task.get('labels')}"
+    identity = "/".join(
+        str(task.get(name))
+        for name in ("experiment", "pattern", "region", "span_deg", "sampling", "scale_km", "width_km", "labels")
+    )
     draw = np.random.default_rng([seed, replicate, zlib.crc32(identity.encode())])
     shared = noise * draw.standard_normal() / np.sqrt(2)  # the luck of the draw, common to all encoders
-    rows = [_mlp_row(task, identity, replicate, protocol, e, shared + noise * draw.standard_normal() / np.sqrt(2)) for e in encoders]
+    rows = [
+        _mlp_row(task, identity, replicate, protocol, e, shared + noise * draw.standard_normal() / np.sqrt(2))
+        for e in encoders
+    ]
     if task.get("labels") != "shuffled":
         rows.append(_nearest_row(task, identity, replicate, protocol, shared))
     return rows
@@ -360,7 +418,9 @@ def _similarity_rows(encoder: Planted, seed: int, protocol: str, places: int) ->
             k, centred = planted_kernel(encoder, distances)
             spread = 0.03 * draw.standard_normal() * (1 - k)
             for i, d in enumerate(distances):
-                rows.append([*head, grid, place, lon, lat, d, 16, k[i] + spread[i], 0.05 * (1 - k[i]), centred[i] + spread[i]])
+                rows.append(
+                    [*head, grid, place, lon, lat, d, 16, k[i] + spread[i], 0.05 * (1 - k[i]), centred[i] + spread[i]]
+                )
     return rows
 
 

@@ -71,5 +71,7 @@ def judge_published() -> pd.DataFrame:
 
 def _judge(evidences: list[Evidence]) -> pd.DataFrame:
     claims = [(claim, evidence) for evidence in evidences for claim in CLAIMS]
-    rows = [claim.row(evidence) for claim, evidence in claims if claim.source == "notebook" or evidence.tables is not None]
+    rows = [
+        claim.row(evidence) for claim, evidence in claims if claim.source == "notebook" or evidence.tables is not None
+    ]
     return pd.DataFrame([row for row in rows if row is not None], columns=list(CLAIM_COLUMNS))

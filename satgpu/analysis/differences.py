@@ -17,7 +17,12 @@ FALSE_DISCOVERY_RATE = 0.05
 
 
 def paired_differences(
-    table: pd.DataFrame, first: str, second: str, by: Sequence[str], value: str = "test_accuracy", confidence: float = 0.95
+    table: pd.DataFrame,
+    first: str,
+    second: str,
+    by: Sequence[str],
+    value: str = "test_accuracy",
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """``second`` minus ``first``, paired by replicate, with the false discovery rate held over the table.
 
@@ -89,14 +94,25 @@ def peak(table: pd.DataFrame, first: str, second: str, value: str = "test_accura
     summary = summarise(pairs, [by], "difference").set_index(by)
     best = curves.mean().idxmax()
     others = [scale for scale in curves.columns if scale != best]
-    p_values = pd.Series([_paired_p((curves[best] - curves[scale]).dropna()) for scale in others], index=others, dtype=float)
+    p_values = pd.Series(
+        [_paired_p((curves[best] - curves[scale]).dropna()) for scale in others], index=others, dtype=float
+    )
     told_apart = _q_values(p_values) < FALSE_DISCOVERY_RATE
     together = sorted([float(best), *(float(scale) for scale in others if not told_apart[scale])])
     row = summary.loc[best]
-    return Peak(float(best), float(row["mean"]), float(row["low"]), float(row["high"]), tuple(together), int(row["n_replicates"]))
+    return Peak(
+        float(best),
+        float(row["mean"]),
+        float(row["low"]),
+        float(row["high"]),
+        tuple(together),
+        int(row["n_replicates"]),
+    )
 
 
-def paired_rows(table: pd.DataFrame, first: str, second: str, by: list[str], value: str = "test_accuracy") -> pd.DataFrame:
+def paired_rows(
+    table: pd.DataFrame, first: str, second: str, by: list[str], value: str = "test_accuracy"
+) -> pd.DataFrame:
     """One row per task and replicate that both encoders have: [*keys, replicate, first, second, difference]."""
     for encoder in (first, second):
         if encoder not in set(table["encoder"]):
@@ -113,7 +129,9 @@ def paired_rows(table: pd.DataFrame, first: str, second: str, by: list[str], val
 
 def _identity(rows: pd.DataFrame, first: str, second: str, by: list[str]) -> list[str]:
     """Columns in which the two of a pair must agree."""
-    same_kind = "probe" in rows and set(rows.loc[rows["encoder"] == first, "probe"]) == set(rows.loc[rows["encoder"] == second, "probe"])
+    same_kind = "probe" in rows and set(rows.loc[rows["encoder"] == first, "probe"]) == set(
+        rows.loc[rows["encoder"] == second, "probe"]
+    )
     probe = PROBE_COLUMNS if same_kind else ()  # nearest neighbours have no layers to agree in
     return list(dict.fromkeys([*by, *TASK_COLUMNS, *probe, "replicate"]))
 

@@ -118,6 +118,12 @@ def half_distance(evidence: Evidence, which: str) -> Interval:
     return Interval(float(middle), float(low), float(high), len(table))
 
 
+def half_distance_linear_km(evidence: Evidence, which: str) -> float:
+    """The same crossing interpolated in plain distance, as a reader of the notebook's table would."""
+    curve = evidence.similarity.groupby("distance_km")[which].mean()
+    return float(half_crossing_km(curve.index.to_numpy(dtype=float), curve.to_numpy()[None], log=False)[0])
+
+
 def points(value: float) -> str:
     """A difference of accuracies for people: ``+16.2 points``."""
     return f"{100 * value:+.1f} points"

@@ -77,7 +77,9 @@ def summarise(
     per_replicate = table.groupby([*by, "replicate"], dropna=False, sort=True)[value].mean().reset_index()
     groups = per_replicate.groupby(by, dropna=False, sort=True)[value]
     summary = groups.agg(["mean", "size"]).reset_index().rename(columns={"size": "n_replicates"})
-    summary["low"], summary["high"] = _group_bounds(groups.ngroup().to_numpy(), per_replicate[value].to_numpy(), confidence, seed)
+    summary["low"], summary["high"] = _group_bounds(
+        groups.ngroup().to_numpy(), per_replicate[value].to_numpy(), confidence, seed
+    )
     return summary[[*by, "mean", "low", "high", "n_replicates"]]
 
 
@@ -95,7 +97,9 @@ def deviations(values_GR: np.ndarray, confidence: float = 0.95, seed: int = 0) -
 @lru_cache(maxsize=64)
 def deviation_weights(n_replicates: int, confidence: float = 0.95, seed: int = 0, n_draws: int = N_DRAWS) -> np.ndarray:
     """(draws, R) weights W: ``mean + W @ (x - mean)`` is a widened bootstrap draw of the mean of x."""
-    counts = np.random.default_rng(seed).multinomial(n_replicates, np.full(n_replicates, 1 / n_replicates), size=n_draws)
+    counts = np.random.default_rng(seed).multinomial(
+        n_replicates, np.full(n_replicates, 1 / n_replicates), size=n_draws
+    )
     weights = (counts / n_replicates - 1 / n_replicates) * widening(n_replicates, confidence)
     weights.setflags(write=False)  # shared by the cache
     return weights

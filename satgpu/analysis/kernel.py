@@ -1,34 +1,23 @@
 """Effective resolution from the embedding alone: the similarity kernel, its half-width and its spectrum.
 
-k(γ) is the mean cosine similarity of two places an angle γ apart. Expanded in
-Legendre polynomials, k(γ) = Σ_l p_l P_l(cos γ) with power
-p_l = (2l+1)/2 ∫ k(γ) P_l(cos γ) sin γ dγ = (2l+1) C_l / 4π, and Σ p_l = k(0) = 1.
-
-The rows of ``grid=quadrature`` give k from a kilometre or so to the antipode,
-averaged along great circles, the units of the bootstrap. A cubic spline through
-them is integrated against the sums of Legendre polynomials, which is linear in
-k: one matrix takes kernels to cumulative powers. k(0) = 1 is known, so power at
-degrees beyond the last one looked at is counted as missing, not left out.
+k(γ) is the mean cosine similarity of two places an angle γ apart.
+The rows of ``grid=quadrature`` give it from a kilometre or so to the antipode,
+averaged along great circles, which are the units of the bootstrap. Its sum of
+powers, k(0) = 1, is known, so power at degrees beyond the last one looked at is
+counted as missing, not left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import CubicSpline
-from scipy.optimize import isotonic_regression
-from scipy.special import roots_legendre
 
 from satgpu.analysis.intervals import deviation_weights, percentiles
+from satgpu.analysis.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
 from satgpu.errors import UserError
 
-EARTH_RADIUS_KM = 6371.0088
-HALF_CIRCUMFERENCE_KM = np.pi * EARTH_RADIUS_KM  # 180 degrees along a great circle
-DENSE_DEGREES = 256  # beyond it the spectrum is read in bins
-POWER_SHARE = 0.9
 N_DRAWS = 1000
 GROUP_COLUMNS = ("protocol", "encoder", "role", "trained")
 
@@ -85,14 +74,21 @@ def resolution_from_kernel(similarity: pd.DataFrame, l_max: int | None = None) -
     """
     rows = _quadrature(similarity)
     if rows["encoder"].nunique() != 1:
-        raise UserError(f"rows of one encoder are wanted; got {sorted(rows['encoder'].unique())}: use kernel_resolutions for several")
+        raise UserError(
+            f"rows of one encoder are wanted; got {sorted(rows['encoder'].unique())}: "
+            "use kernel_resolutions for several"
+        )
     kernels = {prefix: _Kernel.of(rows, column) for prefix, column in COLUMN_OF.items()}
     plain = kernels[""]
     if l_max is not None and not 0 < l_max <= plain.l_max:
-        raise UserError(f"l_max must lie between 1 and {plain.l_max}, the highest degree that these samples show; got {l_max}")
+        raise UserError(
+            f"l_max must lie between 1 and {plain.l_max}, the highest degree that these samples show; got {l_max}"
+        )
     fields = {k: v for prefix, kernel in kernels.items() for k, v in _measures(kernel, prefix, l_max).items()}
     top, n_places = l_max or plain.l_max, len(plain.k_CK)
-    return KernelResolution(encoder=rows["encoder"].iloc[0], finest_km=plain.finest_km, l_max=top, n_places=n_places, **fields)
+    return KernelResolution(
+        encoder=rows["encoder"].iloc[0], finest_km=plain.finest_km, l_max=top, n_places=n_places, **fields
+    )
 
 
 def kernel_resolutions(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +120,7 @@ def kernel_spectrum(similarity: pd.DataFrame) -> pd.DataFrame:
     """
     tables = []
     for key, rows in _quadrature(similarity).groupby(list(GROUP_COLUMNS), sort=False):
-        degrees = _degrees(_Kernel.of(rows, COLUMN_OF[""]).l_max)
+        degrees = degrees_up_to(_Kernel.of(rows, COLUMN_OF[""]).l_max)
         table = pd.DataFrame(dict(zip(GROUP_COLUMNS, key, strict=True)), index=range(len(degrees)))
         table["l"], table["n_degrees"] = degrees, np.diff(degrees, prepend=-1)
         table["half_wavelength_km"] = HALF_CIRCUMFERENCE_KM / (degrees + 0.5)
@@ -158,8 +154,8 @@ def similarity_curve(similarity: pd.DataFrame, grid: str = "distances", value: s
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0.5) -> np.ndarray:
-    """Where each row of k first falls to ``level``, interpolated linearly in log distance.
+def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0.5, log: bool = True) -> np.ndarray:
+    """Where each row of k first falls to ``level``, interpolated in log distance (``log=False``: in distance).
 
     Returns:
         (B,) km; 0 where it is below at the nearest distance, inf where it never falls so far.
@@ -167,42 +163,15 @@ def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0
     >>> half_crossing_km(np.array([100.0, 400.0]), np.array([[0.75, 0.25], [0.4, 0.3], [0.9, 0.6]])).round()
     array([200.,   0.,  inf])
     """
-    log_km, k_BK = np.log(np.asarray(distance_km, dtype=float)), np.atleast_2d(k_BK)
+    into, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
+    at, k_BK = into(np.asarray(distance_km, dtype=float)), np.atleast_2d(k_BK)
     below = k_BK <= level
     after = np.maximum(below.argmax(axis=1), 1)
     row = np.arange(len(k_BK))
     near, far = k_BK[row, after - 1], k_BK[row, after]
     share = (near - level) / np.where(near == far, 1.0, near - far)
-    km = np.exp(log_km[after - 1] + share * (log_km[after] - log_km[after - 1]))
+    km = back(at[after - 1] + share * (at[after] - at[after - 1]))
     return np.where(~below.any(axis=1), np.inf, np.where(below[:, 0], 0.0, km))
-
-
-def cumulative_power(distance_km: np.ndarray, k_BK: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """(B, len(degrees)) power of the degrees up to and with each of ``degrees``, of kernels sampled at ``distance_km``.
-
-    >>> km = np.linspace(0, HALF_CIRCUMFERENCE_KM, 65)
-    >>> k = np.cos(km / 6371.0088)  # all of it at degree 1
-    >>> (cumulative_power(km, k[None], np.arange(3)).round(4) + 0.0).tolist()
-    [[0.0, 1.0, 1.0]]
-    """
-    return np.atleast_2d(k_BK) @ _transform(tuple(distance_km), tuple(degrees)).T
-
-
-def degree_below_which(degrees: np.ndarray, cumulative_BL: np.ndarray, share: float = POWER_SHARE) -> np.ndarray:
-    """(B,) degree below which ``share`` of the unit power lies, between whole degrees too; inf where it isn't reached.
-
-    Degree l is spread evenly over [l, l+1): its wavenumber is l + 1/2 (Jeans'
-    relation), and all harmonics below L end at L, the nominal 180 degrees / L.
-    The cumulative power is made monotone first, which the truth is and noise is not.
-    """
-    edges = np.concatenate([[0.0], np.asarray(degrees) + 1.0])
-    found = np.full(len(cumulative_BL), np.inf)
-    for i, cumulative in enumerate(cumulative_BL):
-        fit = np.concatenate([[0.0], np.maximum(isotonic_regression(cumulative).x, 0.0)])
-        above = np.flatnonzero(fit >= share)
-        if len(above):
-            found[i] = np.interp(share, fit[above[0] - 1 : above[0] + 1], edges[above[0] - 1 : above[0] + 1])
-    return found
 
 
 COLUMN_OF = {"": "similarity_mean", "centred_": "centred_similarity_mean"}
@@ -235,7 +204,7 @@ class _Kernel:
 
     def cumulative(self, k_BK: np.ndarray, l_max: int | None = None) -> np.ndarray:
         """(B, L) power up to each degree looked at; up to ``l_max`` alone, as a share of what lies there."""
-        cumulative_BL = cumulative_power(self.distance_km, k_BK, _degrees(l_max or self.l_max))
+        cumulative_BL = cumulative_power(self.distance_km, k_BK, degrees_up_to(l_max or self.l_max))
         return cumulative_BL if l_max is None else cumulative_BL / cumulative_BL[:, -1:]
 
 
@@ -245,7 +214,7 @@ def _measures(kernel: _Kernel, prefix: str, l_max: int | None) -> dict:
     half = half_crossing_km(kernel.distance_km[1:], k_BK[:, 1:])
     half = np.where(half == 0, kernel.finest_km, half)
     cumulative_BL = kernel.cumulative(k_BK, l_max)
-    l90 = np.minimum(degree_below_which(_degrees(l_max or kernel.l_max), cumulative_BL), kernel.l_max)
+    l90 = np.minimum(degree_below_which(degrees_up_to(l_max or kernel.l_max), cumulative_BL), kernel.l_max)
     named = {"half_similarity_km": half, "l90": l90, "spectral_km": HALF_CIRCUMFERENCE_KM / l90}
     fields = {}
     for name, draws in named.items():
@@ -278,49 +247,6 @@ def _quantiles(draws_BK: np.ndarray) -> np.ndarray:
     if len(draws_BK) == 0:
         return np.full((2, draws_BK.shape[1]), np.nan)
     return np.quantile(draws_BK, [0.025, 0.975], axis=0)
-
-
-def _degrees(l_max: int) -> np.ndarray:
-    """Every degree up to 256, then 6 % steps."""
-    dense = min(l_max, DENSE_DEGREES)
-    steps = np.geomspace(dense, l_max, 1 + int(np.ceil(np.log(l_max / dense) / 0.06)))
-    return np.unique(np.concatenate([np.arange(dense + 1), steps.round()]).astype(int))
-
-
-@lru_cache(maxsize=8)
-def _transform(distance_km: tuple[float, ...], degrees: tuple[int, ...]) -> np.ndarray:
-    """(L, K): cumulative power from k at the distances, ∫ spline(γ) D_l(cos γ) sin γ dγ.
-
-    D_l(x) = Σ_{j≤l} (2j+1)/2 P_j(x), the kernel of Christoffel and Darboux.
-    """
-    knots = np.asarray(distance_km) / EARTH_RADIUS_KM
-    gamma, weight = _nodes(knots, max(degrees))
-    # k is even in γ: its slope is 0 at 0 and at the antipode.
-    spline = CubicSpline(knots, np.eye(len(knots)), bc_type=((1, np.zeros(len(knots))),) * 2)(gamma)
-    kernel = _legendre_sums(np.cos(gamma), np.asarray(degrees)) * (weight * np.sin(gamma))
-    return kernel @ spline
-
-
-def _nodes(knots: np.ndarray, l_max: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights between each two knots, enough for the oscillation of degree l_max."""
-    gamma, weight = [], []
-    for low, high in zip(knots[:-1], knots[1:], strict=True):
-        x, w = roots_legendre(6 + int(np.ceil(0.6 * l_max * (high - low))))
-        gamma.append(low + (x + 1) / 2 * (high - low))
-        weight.append(w / 2 * (high - low))
-    return np.concatenate(gamma), np.concatenate(weight)
-
-
-def _legendre_sums(x: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """(len(degrees), len(x)) sums of (2j+1)/2 P_j(x) over j up to each degree, by the three-term recurrence."""
-    before, now, total = np.zeros_like(x), np.ones_like(x), np.zeros_like(x)
-    wanted, sums = set(degrees.tolist()), []
-    for degree in range(int(degrees.max()) + 1):
-        total = total + (degree + 0.5) * now
-        if degree in wanted:
-            sums.append(total)
-        before, now = now, ((2 * degree + 1) * x * now - degree * before) / (degree + 1)
-    return np.array(sums)
 
 
 def _quadrature(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -363,7 +289,10 @@ def _flat(resolution: KernelResolution) -> dict:
 
 
 def _line(resolution: KernelResolution, prefix: str, label: str) -> str:
-    words = [_words(resolution, prefix, name, unit) for name, unit in (("half_similarity_km", " km"), ("l90", ""), ("spectral_km", " km"))]
+    words = [
+        _words(resolution, prefix, name, unit)
+        for name, unit in (("half_similarity_km", " km"), ("l90", ""), ("spectral_km", " km"))
+    ]
     return f"  {label:8}: half similarity {words[0]}; l90 {words[1]}; 180°/l90 {words[2]}"
 
 

@@ -14,14 +14,15 @@ from satgpu.analysis.evidence import (
     corrected,
     estimate,
     half_distance,
+    half_distance_linear_km,
     points,
     similarity_at,
     with_interval,
 )
 from satgpu.analysis.intervals import Interval
+from satgpu.analysis.judges import all_alike, each_cell, mean_difference, plain
 from satgpu.analysis.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, Finding, all_of, within
 
-ALIKE = 0.05  # accuracies that differ by less than 5 points are called alike
 SMALL_SPAN_DEG = 50.0  # "smaller regions": up to a continent
 MEDIUM_KM = (600.0, 1000.0)
 
@@ -48,12 +49,21 @@ def sweet_spot_peak(evidence: Evidence) -> Finding | None:
     verdict = SUPPORTED if len(together) == 1 and rows["replicate"].nunique() > 1 else UNDECIDED
     statement = f"{evidence.second}'s peak advantage is {points(_at(rows, best).mean)}, at {best:.0f} km"
     next_best = [f"{points(_at(rows, km).mean)} at {km:.0f} km" for km in _by_difference(rows)[1:3]]
-    return Finding(verdict, f"next come {' and '.join(next_best)}; {_range_words(together)} can't be told from the peak", statement)
+    return Finding(
+        verdict, f"next come {' and '.join(next_best)}; {_range_words(together)} can't be told from the peak", statement
+    )
 
 
 def region_gain(evidence: Evidence) -> Finding | None:
     """Does every smaller region gain 10 to 30 points?"""
-    return _each(evidence.cells("region_size", "fixed_points"), "span_deg", "{:.0f}°", 0.10, 0.30, keep=lambda s: s <= SMALL_SPAN_DEG)
+    return each_cell(
+        evidence.cells("region_size", "fixed_points"),
+        "span_deg",
+        "{:.0f}°",
+        0.10,
+        0.30,
+        keep=lambda s: s <= SMALL_SPAN_DEG,
+    )
 
 
 def smaller_is_better(evidence: Evidence, sampling: str = "fixed_points") -> Finding | None:
@@ -65,11 +75,11 @@ def smaller_is_better(evidence: Evidence, sampling: str = "fixed_points") -> Fin
     by_span = {span: rows[rows["span_deg"] == span] for span in spans}
     inverted = _worst_inversion(by_span, spans)
     ends = contrast(by_span[spans[0]], by_span[spans[-1]])
-    words = f"{spans[0]:.0f}° region {points(_mean(by_span[spans[0]]))}, {spans[-1]:.0f}° region {points(_mean(by_span[spans[-1]]))}"
+    words = f"{_span_words(by_span, spans[0])}, {_span_words(by_span, spans[-1])}"
     words += f", smallest less largest {with_interval(ends)}"
     if inverted is not None:
-        small, large, gap = inverted
-        words += f"; yet the {small:.0f}° region has {points(_mean(by_span[small]))} and the {large:.0f}° region {points(_mean(by_span[large]))}"
+        small, large, _ = inverted
+        words += f"; yet {_span_words(by_span, small)} and {_span_words(by_span, large)}"
         return Finding(CONTRADICTED, words)
     return Finding(within(ends, low=0.0), words)
 
@@ -89,8 +99,15 @@ def similarity_drop(evidence: Evidence) -> Finding | None:
         return None
     halves = half_distance(evidence, "first"), half_distance(evidence, "second")
     verdict = all_of(within(half, 0.95 * km, 1.05 * km) for half, km in zip(halves, (2000, 600), strict=True))
-    words = [f"{name} {half.mean:.0f} km ({half.low:.0f} to {half.high:.0f})" for name, half in _named(evidence, halves)]
-    return Finding(verdict, f"interpolated between the grid's distances: {', '.join(words)}; {_places(halves[0].n)}")
+    words = [
+        f"{name} {half.mean:.0f} km ({half.low:.0f} to {half.high:.0f})" for name, half in _named(evidence, halves)
+    ]
+    linear = " and ".join(f"{half_distance_linear_km(evidence, which):.0f}" for which in ("first", "second"))
+    return Finding(
+        verdict,
+        f"interpolated in log distance: {', '.join(words)}; {_places(halves[0].n)} "
+        f"(linearly in distance {linear} km; the printed numbers are the grid's own distances)",
+    )
 
 
 def changes_faster(evidence: Evidence) -> Finding | None:
@@ -99,8 +116,19 @@ def changes_faster(evidence: Evidence) -> Finding | None:
         return None
     first, second = half_distance(evidence, "first"), half_distance(evidence, "second")
     apart = first.low > second.high or second.low > first.high
-    verdict = UNDECIDED if not apart else CONTRADICTED if second.mean > first.mean else SUPPORTED if first.n > 1 else UNDECIDED
-    words = [f"{name} {half.mean:.0f} km ({half.low:.0f} to {half.high:.0f})" for name, half in _named(evidence, (first, second))]
+    verdict = (
+        UNDECIDED
+        if not apart
+        else CONTRADICTED
+        if second.mean > first.mean
+        else SUPPORTED
+        if first.n > 1
+        else UNDECIDED
+    )
+    words = [
+        f"{name} {half.mean:.0f} km ({half.low:.0f} to {half.high:.0f})"
+        for name, half in _named(evidence, (first, second))
+    ]
     return Finding(verdict, f"similarity falls to one half at {', '.join(words)}; {_places(first.n)}")
 
 
@@ -108,7 +136,7 @@ def patterns_alike(evidence: Evidence) -> Finding | None:
     """Do the advantages of all patterns lie within 5 points of each other at 600 to 1000 km?"""
     rows = evidence.cells("patterns", task="classification")
     rows = rows[rows["scale_km"].between(*MEDIUM_KM)]
-    return _all_alike(rows, "pattern", ["scale_km"])
+    return all_alike(rows, "pattern", ["scale_km"])
 
 
 def best_pattern(evidence: Evidence) -> Finding | None:
@@ -120,32 +148,36 @@ def best_pattern(evidence: Evidence) -> Finding | None:
     best = rows[rows["pattern"] == means.index[0]]
     gaps = [contrast(best, rows[rows["pattern"] == name], corrected(len(means) - 1)) for name in means.index[1:]]
     verdict = SUPPORTED if all(within(gap, low=0.0) == SUPPORTED for gap in gaps) else UNDECIDED
-    statement = f"The best pattern for {evidence.second} is {_plain(means.index[0])}"
-    words = ", ".join(f"{_plain(name)} {points(value)}" for name, value in means.items())
+    statement = f"The best pattern for {evidence.second} is {plain(means.index[0])}"
+    words = ", ".join(f"{plain(name)} {points(value)}" for name, value in means.items())
     return Finding(verdict, f"mean advantage over scales: {words}", statement)
 
 
 def use_second_within_continent(evidence: Evidence) -> Finding | None:
     """Is the second ahead in every region, span and scale from 400 to 800 km?"""
     rows = evidence.cells("scale_region")
-    return _each(rows[rows["scale_km"].between(400, 800)], ["region", "span_deg", "scale_km"], "{} {:.0f}° {:.0f} km", low=0.0)
+    return each_cell(
+        rows[rows["scale_km"].between(400, 800)], ["region", "span_deg", "scale_km"], "{} {:.0f}° {:.0f} km", low=0.0
+    )
 
 
 def continents_alike(evidence: Evidence) -> Finding | None:
     """Do the continents' advantages lie within 5 points of each other at equal span and scale?"""
-    return _all_alike(evidence.cells("scale_region"), "region", ["span_deg", "scale_km"])
+    return all_alike(evidence.cells("scale_region"), "region", ["span_deg", "scale_km"])
 
 
 def continent_gain(evidence: Evidence) -> Finding | None:
     """25 to 31 points within continents at 500 to 600 km."""
     rows = evidence.cells("scale_region")
-    return _each(rows[rows["scale_km"].isin([500, 600])], ["region", "span_deg", "scale_km"], "{} {:.0f}° {:.0f} km", 0.25, 0.31)
+    return each_cell(
+        rows[rows["scale_km"].isin([500, 600])], ["region", "span_deg", "scale_km"], "{} {:.0f}° {:.0f} km", 0.25, 0.31
+    )
 
 
 def global_use_first(evidence: Evidence) -> Finding | None:
     """Is the first ahead in every global task?"""
     rows = pd.concat([evidence.cells("sweet_spot"), evidence.cells("patterns", task="classification")])
-    return _each(rows, ["experiment", "pattern", "scale_km"], "{} {} {:.0f} km", high=0.0)
+    return each_cell(rows, ["experiment", "pattern", "scale_km"], "{} {} {:.0f} km", high=0.0)
 
 
 def regression_use_first(evidence: Evidence) -> Finding | None:
@@ -153,7 +185,7 @@ def regression_use_first(evidence: Evidence) -> Finding | None:
     rows = evidence.pairs[evidence.pairs["task"] == "regression"]
     if rows.empty:
         return Finding(UNDECIDED, "no regression was run")
-    found = _each(rows, "scale_km", "{:.0f} km", high=0.0)
+    found = each_cell(rows, "scale_km", "{:.0f} km", high=0.0)
     return Finding(found.verdict, f"R² in hundredths: {found.evidence}")
 
 
@@ -166,7 +198,11 @@ def boundary_preference(evidence: Evidence) -> Finding | None:
     gap = contrast(sharp, wide)
     word = "sharp" if gap.mean > 0 else "gradual"
     verdict = SUPPORTED if gap.n > 1 and (gap.low > 0 or gap.high < 0) else UNDECIDED
-    return Finding(verdict, f"difference at the sharpest boundary less the mean of the others: {with_interval(gap)}", f"{evidence.second} prefers {word} boundaries")
+    return Finding(
+        verdict,
+        f"difference at the sharpest boundary less the mean of the others: {with_interval(gap)}",
+        f"{evidence.second} prefers {word} boundaries",
+    )
 
 
 NOTEBOOK_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
@@ -181,49 +217,14 @@ NOTEBOOK_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
     "best_pattern": ("One pattern is the best for {second}", best_pattern),
     "continents_alike": ("The advantage of {second} is alike in all continents", continents_alike),
     "continent_gain": ("{second} has 25 to 31 points of advantage within continents at 500 to 600 km", continent_gain),
-    "use_second_within_continent": ("For tasks at 400 to 800 km within a continent: use {second}", use_second_within_continent),
+    "use_second_within_continent": (
+        "For tasks at 400 to 800 km within a continent: use {second}",
+        use_second_within_continent,
+    ),
     "global_use_first": ("For global tasks: use {first}", global_use_first),
     "regression_use_first": ("For regression: use {first}", regression_use_first),
     "boundary_preference": ("{second} prefers one kind of boundary", boundary_preference),
 }
-
-
-def _each(rows: pd.DataFrame, by: str | list[str], words: str, low: float = -np.inf, high: float = np.inf, keep=None) -> Finding | None:
-    """Every cell's difference must lie in [low, high]; the cells that break it most are named."""
-    cells = {key: cell for key, cell in rows.groupby(by, sort=True) if keep is None or keep(key)}
-    if not cells:
-        return None
-    confidence = corrected(len(cells))
-    strict = {key: estimate(cell, confidence=confidence) for key, cell in cells.items()}
-    broken = [key for key in cells if within(strict[key], low, high) == CONTRADICTED]
-    # all must hold at once, so each needs only its own confidence (intersection-union test)
-    held = [key for key in cells if within(estimate(cells[key]), low, high) == SUPPORTED]
-    verdict = CONTRADICTED if broken else SUPPORTED if len(held) == len(cells) else UNDECIDED
-    outside = sorted(broken or cells, key=lambda key: -_outside(strict[key].mean, low, high))[:3]
-    label = "outside" if broken else "extremes"
-    named = ", ".join(f"{_label(words, key)} {points(strict[key].mean)}" for key in outside)
-    middle = f"{points(min(e.mean for e in strict.values()))} to {points(max(e.mean for e in strict.values()))}"
-    return Finding(verdict, f"{len(held)} of {len(cells)} hold with their interval, {len(broken)} are contradicted; range {middle}; {label}: {named}{_note(rows)}")
-
-
-def _all_alike(rows: pd.DataFrame, what: str, at: list[str]) -> Finding | None:
-    """Pairs of ``what`` at equal ``at`` must lie within 5 points of each other."""
-    gaps = []
-    cells = [group for _, group in rows.groupby(at, sort=True) if group[what].nunique() > 1]
-    n_gaps = sum(len(list(combinations(cell[what].unique(), 2))) for cell in cells)
-    for cell in cells:
-        where = " ".join(f"{cell[name].iloc[0]:.0f}{'°' if name == 'span_deg' else ' km'}" for name in at)
-        for a, b in combinations(sorted(cell[what].unique()), 2):
-            sides = cell[cell[what] == a], cell[cell[what] == b]
-            gaps.append((where, a, b, contrast(*sides, corrected(n_gaps)), contrast(*sides), *map(_mean, sides)))
-    if not gaps:
-        return None
-    broken = [gap for gap in gaps if within(gap[3], -ALIKE, ALIKE) == CONTRADICTED]
-    alike = all(within(gap[4], -ALIKE, ALIKE) == SUPPORTED for gap in gaps)
-    where, a, b, _, _, mean_a, mean_b = max(broken or gaps, key=lambda gap: abs(gap[3].mean))
-    verdict = CONTRADICTED if broken else SUPPORTED if alike else UNDECIDED
-    words = f"{len(broken)} of {len(gaps)} pairs differ by more than {100 * ALIKE:.0f} points; widest at {where}: {_plain(a)} {points(mean_a)}, {_plain(b)} {points(mean_b)}"
-    return Finding(verdict, words + _note(rows))
 
 
 def _peak(rows: pd.DataFrame) -> tuple[float, list[float]]:
@@ -260,26 +261,6 @@ def _worst_inversion(by_span: dict[float, pd.DataFrame], spans: list[float]) -> 
     return min(inverted, key=lambda gap: gap[2].mean) if inverted else None
 
 
-def _outside(value: float, low: float, high: float) -> float:
-    return max(low - value, value - high)
-
-
-def _label(words: str, key: object) -> str:
-    return _plain(words.format(*(key if isinstance(key, tuple) else (key,))))
-
-
-def _plain(name: str) -> str:
-    return str(name).replace("_", " ")
-
-
-def _mean(rows: pd.DataFrame) -> float:
-    return float(rows["difference"].mean())
-
-
-def _note(rows: pd.DataFrame) -> str:
-    return "" if rows["replicate"].nunique() > 1 else " (one replicate: the test set's error alone)"
-
-
 def _similarity_words(name: str, value: Interval) -> str:
     return f"{name} {value.mean:.2f} ({value.low:.2f} to {value.high:.2f}, {_places(value.n)})"
 
@@ -290,3 +271,7 @@ def _places(n: int) -> str:
 
 def _named(evidence: Evidence, values: tuple) -> list[tuple]:
     return list(zip((evidence.first, evidence.second), values, strict=True))
+
+
+def _span_words(by_span: dict[float, pd.DataFrame], span_deg: float) -> str:
+    return f"{span_deg:.0f}° region {points(mean_difference(by_span[span_deg]))}"

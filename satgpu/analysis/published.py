@@ -61,7 +61,18 @@ def compare_with_published(tables: RunTables) -> pd.DataFrame:
             if len(measured):
                 merged = expected.rename(columns={"value": "published"}).merge(measured, on=[*_KEYS[name], "encoder"])
                 found.append(merged.assign(protocol=protocol, table=name))
-    columns = ["protocol", "table", *KEY_COLUMNS, "encoder", "run_encoder", "published", "run", "low", "high", "difference"]
+    columns = [
+        "protocol",
+        "table",
+        *KEY_COLUMNS,
+        "encoder",
+        "run_encoder",
+        "published",
+        "run",
+        "low",
+        "high",
+        "difference",
+    ]
     if not found:
         return pd.DataFrame(columns=columns)
     together = pd.concat(found, ignore_index=True)
@@ -79,7 +90,9 @@ def published_pairs() -> pd.DataFrame:
         parts.append(table.rename(columns={"l10": "first", "l40": "second"}))
     pairs = pd.concat(parts, ignore_index=True)
     is_board = pairs["experiment"].isin(["sweet_spot", "region_size", "scale_region"])
-    pairs["pattern"] = pairs["pattern"].where(~is_board, "checkerboard").where(pairs["experiment"] != "boundaries", "boundary")
+    pairs["pattern"] = (
+        pairs["pattern"].where(~is_board, "checkerboard").where(pairs["experiment"] != "boundaries", "boundary")
+    )
     pairs["scale_km"] = pairs["scale_km"].where(pairs["experiment"] != "region_size", 500.0)
     return pairs
 
@@ -130,15 +143,21 @@ def _measured(name: str, tables: RunTables, protocol: str, first: str, second: s
         similarity = tables.similarity
         curve = similarity_curve(similarity[(similarity["protocol"] == protocol) & similarity["encoder"].isin(roles)])
         curve = curve.rename(columns={"mean": "run", "encoder": "run_encoder"})
-        return curve.assign(encoder=curve["run_encoder"].map(roles))[["distance_km", "encoder", "run_encoder", "run", "low", "high"]]
+        return curve.assign(encoder=curve["run_encoder"].map(roles))[
+            ["distance_km", "encoder", "run_encoder", "run", "low", "high"]
+        ]
     results = tables.results
-    rows = results[(results["experiment"] == name) & (results["protocol"] == protocol) & (results["sampling"] == "fixed_points")]
+    rows = results[
+        (results["experiment"] == name) & (results["protocol"] == protocol) & (results["sampling"] == "fixed_points")
+    ]
     rows = rows[(rows["labels"] == "field") & rows["encoder"].isin(roles) & rows["test_accuracy"].notna()]
     if rows["encoder"].nunique() < 2:
         return pd.DataFrame()
     if name == "scale_region":
         pairs = paired_rows(rows, first, second, _KEYS[name])
-        measured = summarise(pairs, _KEYS[name], "difference").assign(encoder="difference", run_encoder=f"{second} - {first}")
+        measured = summarise(pairs, _KEYS[name], "difference").assign(
+            encoder="difference", run_encoder=f"{second} - {first}"
+        )
     else:
         measured = summarise(rows, [*_KEYS[name], "encoder"]).rename(columns={"encoder": "run_encoder"})
         measured["encoder"] = measured["run_encoder"].map(roles)

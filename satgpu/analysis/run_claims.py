@@ -22,7 +22,9 @@ AT_CHANCE = 0.02  # shuffled labels within 2 points of chance are at chance
 def finer_kernel(evidence: Evidence) -> Finding | None:
     """Which encoder's similarity falls to one half sooner, its interval apart from the other's?"""
     similarity = evidence.tables.similarity
-    rows = similarity[(similarity["protocol"] == evidence.protocol) & similarity["encoder"].isin([evidence.first, evidence.second])]
+    rows = similarity[
+        (similarity["protocol"] == evidence.protocol) & similarity["encoder"].isin([evidence.first, evidence.second])
+    ]
     table = kernel_resolutions(rows).set_index("encoder")
     if not {evidence.first, evidence.second} <= set(table.index):
         return None
@@ -59,8 +61,12 @@ def ahead_where(evidence: Evidence) -> Finding | None:
             at = _scale_list(ahead[side]["scale_km"].tolist(), table["scale_km"].tolist())
             parts.append(f"{name} is ahead at {at} by {100 * gains.min():.1f} to {100 * gains.max():.1f} points")
     undecided = table[table["verdict"] == "undecided"]["scale_km"].tolist()
-    words = f"checkerboards, paired over {int(table['n_replicates'].max())} replicate(s), q < 0.05; undecided at {_scale_list(undecided, table['scale_km'].tolist())}"
-    statement = "; ".join(parts) or f"Neither {evidence.first} nor {evidence.second} is ahead beyond doubt on global checkerboards"
+    words = f"checkerboards, paired over {int(table['n_replicates'].max())} replicate(s), q < 0.05"
+    words += f"; undecided at {_scale_list(undecided, table['scale_km'].tolist())}"
+    statement = (
+        "; ".join(parts)
+        or f"Neither {evidence.first} nor {evidence.second} is ahead beyond doubt on global checkerboards"
+    )
     return Finding(SUPPORTED if parts else UNDECIDED, words, statement)
 
 
@@ -72,18 +78,22 @@ def advantage_learned(evidence: Evidence) -> Finding | None:
     learned = rows[rows["encoder"].isin([evidence.first, evidence.second])].groupby("encoder")["trained"].first()
     if not learned.any():
         statement = f"Nothing in the advantage of {evidence.second} over {evidence.first} is learned"
-        return Finding(SUPPORTED, "neither of the two carries learned weights: what is seen here is architecture", statement)
+        return Finding(
+            SUPPORTED, "neither of the two carries learned weights: what is seen here is architecture", statement
+        )
     controls = _untrained_pair(rows, evidence)
     if controls is None:
         return Finding(UNDECIDED, "no untrained pair of the same L was run beside them; run with --controls")
     full = _by_replicate(rows, evidence.first, evidence.second)
     untrained = _by_replicate(rows, *controls)
     share = _ratio(untrained, full)
-    words = f"mean over global scales: compared pair {with_interval(mean_interval(full))}, {controls[0]} against {controls[1]} {with_interval(mean_interval(untrained))}"
+    words = f"mean over global scales: compared pair {with_interval(mean_interval(full))}"
+    words += f", {controls[1]} less {controls[0]} {with_interval(mean_interval(untrained))}"
     if np.isnan(share.low) or not share.low > -np.inf or mean_interval(full).low <= 0 <= mean_interval(full).high:
         statement = f"How much of {evidence.second}'s advantage is learned can't be told"
         return Finding(UNDECIDED, words, statement)
-    statement = f"An untrained pair already has {100 * share.mean:.0f} % of {evidence.second}'s advantage ({100 * share.low:.0f} to {100 * share.high:.0f} %)"
+    statement = f"An untrained pair already has {100 * share.mean:.0f} % of {evidence.second}'s advantage"
+    statement += f" ({100 * share.low:.0f} to {100 * share.high:.0f} %)"
     return Finding(SUPPORTED, words, statement)
 
 
@@ -100,7 +110,11 @@ def beats_nearest(evidence: Evidence) -> Finding | None:
 def shuffled_at_chance(evidence: Evidence) -> Finding | None:
     """Are probes of shuffled labels within 2 points of chance?"""
     results = evidence.tables.results
-    rows = results[(results["protocol"] == evidence.protocol) & (results["labels"] == "shuffled") & results["test_accuracy"].notna()]
+    rows = results[
+        (results["protocol"] == evidence.protocol)
+        & (results["labels"] == "shuffled")
+        & results["test_accuracy"].notna()
+    ]
     if rows.empty:
         return None
     above = rows.assign(above=rows["test_accuracy"] - rows["chance"]).groupby("replicate")["above"].mean()
@@ -108,7 +122,10 @@ def shuffled_at_chance(evidence: Evidence) -> Finding | None:
     if interval.n == 1:
         reach = 1.96 * 0.5 / np.sqrt(rows["n_test"].sum())
         interval = Interval(interval.mean, interval.mean - reach, interval.mean + reach, 1)
-    return Finding(within(interval, -AT_CHANCE, AT_CHANCE), f"test accuracy less chance {with_interval(interval)}, {len(rows)} probes")
+    return Finding(
+        within(interval, -AT_CHANCE, AT_CHANCE),
+        f"test accuracy less chance {with_interval(interval)}, {len(rows)} probes",
+    )
 
 
 def smaller_is_better_at_equal_density(evidence: Evidence) -> Finding | None:
@@ -128,8 +145,11 @@ def density_makes_the_effect(evidence: Evidence) -> Finding | None:
         by_replicate = [end.groupby("replicate")["difference"].mean() for end in ends]
         gaps.append((by_replicate[0] - by_replicate[1], contrast(*ends)))
     extra = mean_interval((gaps[0][0] - gaps[1][0]).dropna().to_numpy())
-    words = f"smallest less largest region: fixed number of points {with_interval(gaps[0][1])}, fixed density {with_interval(gaps[1][1])}"
-    verdict = UNDECIDED if np.isnan(extra.low) or extra.low <= 0 <= extra.high else SUPPORTED if extra.n > 1 else UNDECIDED
+    series = [with_interval(gap) for _, gap in gaps]
+    words = f"smallest less largest region: fixed number of points {series[0]}, fixed density {series[1]}"
+    verdict = (
+        UNDECIDED if np.isnan(extra.low) or extra.low <= 0 <= extra.high else SUPPORTED if extra.n > 1 else UNDECIDED
+    )
     return Finding(verdict, words)
 
 
@@ -152,7 +172,9 @@ RUN_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
 
 def _results(evidence: Evidence, experiment: str) -> pd.DataFrame:
     rows = field_rows(evidence.tables.results)
-    return rows[(rows["protocol"] == evidence.protocol) & (rows["experiment"] == experiment) & rows["test_accuracy"].notna()]
+    return rows[
+        (rows["protocol"] == evidence.protocol) & (rows["experiment"] == experiment) & rows["test_accuracy"].notna()
+    ]
 
 
 def _has_both(rows: pd.DataFrame, evidence: Evidence) -> bool:
@@ -169,9 +191,14 @@ def _finer_probe(evidence: Evidence, sampling: str, where: str) -> Finding | Non
         return None
     sides = [table.loc[name] for name in (evidence.first, evidence.second)]
     bounds = [_bounds(side) for side in sides]
-    described = "; ".join(f"{name} {resolution_text(side)}" for name, side in zip(table.loc[[evidence.first, evidence.second]].index, sides, strict=True))
+    described = "; ".join(
+        f"{name} {resolution_text(side)}"
+        for name, side in zip(table.loc[[evidence.first, evidence.second]].index, sides, strict=True)
+    )
     probe = f"MLP {sides[0]['hidden_layer_sizes']}{', standardised inputs' if sides[0]['standardize'] else ''}"
-    density = f"{sides[0]['points_per_cell_low']:.0f} to {sides[0]['points_per_cell_high']:.0f} training points per cell"
+    density = (
+        f"{sides[0]['points_per_cell_low']:.0f} to {sides[0]['points_per_cell_high']:.0f} training points per cell"
+    )
     return _finer(evidence, bounds, f"skill crosses one half at: {described} ({probe}, {density})", where)
 
 
@@ -187,7 +214,10 @@ def _bounds(side: pd.Series) -> tuple[float, float, float]:
 def _finer(evidence: Evidence, bounds: list[tuple[float, float, float]], words: str, where: str) -> Finding:
     """Finer where the whole interval is below the other's."""
     (_, low_1, high_1), (_, low_2, high_2) = bounds
-    for name, other, apart in ((evidence.second, evidence.first, high_2 < low_1), (evidence.first, evidence.second, high_1 < low_2)):
+    for name, other, apart in (
+        (evidence.second, evidence.first, high_2 < low_1),
+        (evidence.first, evidence.second, high_1 < low_2),
+    ):
         if apart:
             return Finding(SUPPORTED, words, f"{where}, {name} is finer than {other}")
     return Finding(UNDECIDED, words, f"{where}, which of {evidence.first} and {evidence.second} is finer is undecided")
@@ -219,7 +249,11 @@ def _untrained_pair(rows: pd.DataFrame, evidence: Evidence) -> tuple[str, str] |
         if not own["trained"].iloc[0]:
             names.append(encoder)
             continue
-        same_l = rows[(rows["legendre_polys"] == own["legendre_polys"].iloc[0]) & ~rows["trained"] & rows["encoder"].str.startswith("untrained")]
+        same_l = rows[
+            (rows["legendre_polys"] == own["legendre_polys"].iloc[0])
+            & ~rows["trained"]
+            & rows["encoder"].str.startswith("untrained")
+        ]
         if same_l.empty:
             return None
         names.append(same_l["encoder"].iloc[0])

@@ -43,7 +43,9 @@ def skill(table: pd.DataFrame) -> pd.Series:
     return classified.where(table["task"] != "regression", table["test_r2"]).rename("skill")
 
 
-def probe_resolution(table: pd.DataFrame, threshold: float = 0.5, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
+def probe_resolution(
+    table: pd.DataFrame, threshold: float = 0.5, confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
     """The smallest scale that the probes read, for every encoder, extent, sampling and kind of probe.
 
     The mean skill at each scale is made monotone (isotonic regression) and its
@@ -77,7 +79,9 @@ def probe_resolution(table: pd.DataFrame, threshold: float = 0.5, confidence: fl
         raise UserError(f"threshold must lie between 0 and 1, both left out; got {threshold}; 0.5 is the default")
     rows = field_rows(table)
     one_place = rows["sampling"] != "local_caps"  # caps lie at random places and shrink with the scale
-    rows = rows.assign(skill=skill(rows), region=rows["region"].where(one_place, "caps"), span_deg=rows["span_deg"].where(one_place))
+    rows = rows.assign(
+        skill=skill(rows), region=rows["region"].where(one_place, "caps"), span_deg=rows["span_deg"].where(one_place)
+    )
     rows = rows[rows["scale_km"].notna() & rows["skill"].notna()]
     found = [
         dict(zip(GROUP_COLUMNS, key, strict=True)) | _resolution_of(group, threshold, confidence, seed)
@@ -108,7 +112,7 @@ RESOLUTION_COLUMNS = (
 
 
 def resolution_text(row: pd.Series | dict) -> str:
-    """A row of ``probe_resolution`` for people: ``610 km (540 to 690)``, ``finer than 100 km``, ``not reached by 3000 km``."""
+    """A row of ``probe_resolution`` for people: ``610 km (540 to 690)``, ``finer than 100 km``."""
     value = f"{row['resolution_km']:.0f} km"
     if row["censored"]:
         return f"{row['censored']} {value}"
@@ -137,7 +141,9 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
     crossing = crossing_km(curves.scales_km, curves.mean_S, threshold)
     low, high = _bounds(curves, threshold, confidence, seed)
     starved_up_to = _starved_up_to_km(curves)
-    starved = bool(starved_up_to > 0 and crossing > 0 and _finer_neighbour_km(curves.scales_km, crossing) <= starved_up_to)
+    starved = bool(
+        starved_up_to > 0 and crossing > 0 and _finer_neighbour_km(curves.scales_km, crossing) <= starved_up_to
+    )
     finest, coarsest = curves.scales_km[0], curves.scales_km[-1]
     return {
         "threshold": threshold,

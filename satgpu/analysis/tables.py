@@ -56,7 +56,10 @@ class RunTables:
         if len(compared) < 2:
             compared = list(dict.fromkeys(self.results.loc[self.results["role"] == "compared", "encoder"]))
         if len(compared) < 2:
-            raise UserError(f"this run compares {len(compared)} encoder(s), {compared}; a comparison needs two: run with --encoders A B")
+            raise UserError(
+                f"this run compares {len(compared)} encoder(s), {compared}; a comparison needs two: "
+                "run with --encoders A B"
+            )
         return compared[0], compared[1]
 
 
@@ -103,10 +106,14 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give a run folder written by `satgpu run`") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable table ({str(error).splitlines()[0]}); was the run cut short?") from None
+        raise UserError(
+            f"{path}: not a readable table ({str(error).splitlines()[0]}); was the run cut short?"
+        ) from None
     missing = [name for name in columns if name not in text.columns]
     if missing:
-        raise UserError(f"{path}: missing column(s) {', '.join(missing)}; this table was not written by this version of satgpu")
+        raise UserError(
+            f"{path}: missing column(s) {', '.join(missing)}; this table was not written by this version of satgpu"
+        )
     return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns.items()})
 
 

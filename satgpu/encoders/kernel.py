@@ -26,7 +26,14 @@ from torch import Tensor
 
 from satgpu.columns import SIMILARITY_COLUMNS
 from satgpu.errors import UserError
-from satgpu.geometry import EARTH_RADIUS_KM, destination_deg, lonlat_deg_from_unit, on_ring, unit_vectors, uniform_on_sphere
+from satgpu.geometry import (
+    EARTH_RADIUS_KM,
+    destination_deg,
+    lonlat_deg_from_unit,
+    on_ring,
+    uniform_on_sphere,
+    unit_vectors,
+)
 from satgpu.geometry.notebook import notebook_rings
 
 NOTEBOOK_REFERENCE_DEG = (0.0, 45.0)
@@ -81,7 +88,8 @@ def kernel_table(
     """Rows of similarity.csv on the quadrature grid: one per great circle and distance.
 
     Args:
-        encoder: (n, 2) degrees, longitude first, to (n, dim) embeddings; ``name`` and ``provenance`` are used if it has them.
+        encoder: (n, 2) degrees, longitude first, to (n, dim) embeddings; its ``name``
+            and ``provenance`` are used if it has them.
         seed: of the circles.
         design: how many circles and points; the default embeds 36,000 points.
         protocol, role, replicate: copied into the rows.
@@ -144,7 +152,9 @@ def distance_table(
     blocks = [pairs.around(places[i : i + 32], rings[i : i + 32]) for i in range(0, len(places), 32)]
     mean, std, centred = (torch.cat(parts) for parts in zip(*blocks, strict=True))
     n_pairs = torch.full((len(distances),), rings.shape[2])
-    return _frame(_head(encoder, protocol, role, replicate), "distances", 0, places, distances, n_pairs, mean, std, centred)
+    return _frame(
+        _head(encoder, protocol, role, replicate), "distances", 0, places, distances, n_pairs, mean, std, centred
+    )
 
 
 def area_mean(encoder: Callable[[Tensor], Tensor], n: int = 2048) -> Tensor:
@@ -160,7 +170,10 @@ def embed(encoder: Callable[[Tensor], Tensor], lonlat_deg: Tensor) -> Tensor:
     with torch.no_grad():
         flat = torch.as_tensor(encoder(lonlat_deg.reshape(-1, 2)))
     if flat.ndim != 2 or len(flat) != lonlat_deg[..., 0].numel():
-        raise UserError(f"encoder {_name(encoder)!r} must return (n, dim); got {tuple(flat.shape)} for n = {lonlat_deg[..., 0].numel()}")
+        raise UserError(
+            f"encoder {_name(encoder)!r} must return (n, dim); "
+            f"got {tuple(flat.shape)} for n = {lonlat_deg[..., 0].numel()}"
+        )
     bad = ~torch.isfinite(flat).all(dim=1) | (flat == 0).all(dim=1)
     if bad.any():
         lon, lat = lonlat_deg.reshape(-1, 2)[bad.cpu()][0].tolist()
@@ -217,7 +230,9 @@ def _along_circles(pairs: _Pairs, circle_CM2: Tensor, near_CKS2: Tensor, design:
     )
     lag_plain, lag_centred = (_lags(e @ e.mT) for e in on_circle)
     distances = torch.cat([torch.tensor(design.near_km), torch.arange(design.points // 2 + 1) * design.step_km])
-    n_pairs = torch.cat([torch.full((design.near_steps,), design.near_pairs), torch.full((design.points // 2 + 1,), design.points)])
+    n_pairs = torch.cat(
+        [torch.full((design.near_steps,), design.near_pairs), torch.full((design.points // 2 + 1,), design.points)]
+    )
     mean = torch.cat([near_plain.mean(dim=-1), lag_plain.mean(dim=-1)], dim=1)
     std = torch.cat([near_plain.std(dim=-1, correction=0), lag_plain.std(dim=-1, correction=0)], dim=1)
     centred = torch.cat([near_centred.mean(dim=-1), lag_centred.mean(dim=-1)], dim=1)
@@ -248,7 +263,9 @@ def _name(encoder: Callable) -> str:
     return getattr(encoder, "name", None) or getattr(encoder, "__name__", type(encoder).__name__)
 
 
-def _frame(head: dict, grid: str, first_place: int, places: Tensor, distances: Tensor, n_pairs: Tensor, *stats_CK: Tensor) -> pd.DataFrame:
+def _frame(
+    head: dict, grid: str, first_place: int, places: Tensor, distances: Tensor, n_pairs: Tensor, *stats_CK: Tensor
+) -> pd.DataFrame:
     """The rows, places slowest; rounded, because more digits would be noise and megabytes."""
     n_places, n_distances = stats_CK[0].shape
     mean, std, centred = (s.double().cpu().reshape(-1).numpy().round(DECIMALS) for s in stats_CK)
