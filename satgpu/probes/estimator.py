@@ -1,0 +1,341 @@
+"""``MLPProbes``: scikit-learn's multi-layer perceptron with one more axis, many label sets at once."""
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from satgpu.errors import UserError, unknown_choice
+from satgpu.probes.backprop import forward
+from satgpu.probes.cohort import n_outputs
+from satgpu.probes.draws import HashedDraws, probe_seed
+from satgpu.probes.groups import TASKS, ProbeGroup
+from satgpu.probes.network import Layout
+from satgpu.probes.options import ProbeOptions
+from satgpu.probes.results import ProbeResult
+from satgpu.probes.scores import predictions, score
+from satgpu.probes.training import train_probes
+
+_OPTION_NAMES = tuple(f.name for f in fields(ProbeOptions))
+_PER_PROBE = ("alpha", "learning_rate_init")
+_ROWS_AT_ONCE = 4096
+
+
+class MLPProbes:
+    """Trains P independent MLPs on P label sets, for each of G sets of inputs.
+
+    The options are those of scikit-learn's ``MLPClassifier`` and ``MLPRegressor`` under the same names
+    (see ``ProbeOptions``), early stopping being on by default.
+
+    Args:
+        task: "classification" or "regression".
+        random_state: an integer from which every probe's seed is derived, or int64 seeds of the shape
+            of the probes, as kept in ``probe_seeds_``: a probe can be trained again alone.
+        split_seed: draws the validation rows and the minibatch order; ``random_state`` by default.
+        shared_draws: the probes of a group share validation rows and minibatch order, so that the inputs
+            are read once for all of them. False: each has its own, and its validation rows are
+            stratified for two classes, as in scikit-learn.
+        device: "cpu", "cuda", "cuda:1".
+        dtype: of the arithmetic, "float32" or "float64".
+        **options: of ``ProbeOptions``; ``alpha`` and ``learning_rate_init`` may be arrays of the shape of
+            the probes.
+
+    Attributes (after ``fit``; "probes" stands for the leading axes of Y: (), (p,) or (g, p)):
+        classes_: (c,) sorted labels (classification).
+        n_iter_: (probes) epochs.
+        best_validation_score_: (probes).
+        loss_curve_, validation_scores_: (probes, most epochs), NaN after a probe's last epoch.
+        stop_reason_, failure_: (probes) strings.
+        probe_seeds_: (probes) int64.
+
+    Example:
+        >>> import torch
+        >>> X = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+        >>> Y = torch.stack([X[:, 0] > 0, X[:, 1] > 0]).long()
+        >>> MLPProbes(hidden_layer_sizes=(16,), max_iter=60).fit(X, Y).score(X, Y).shape
+        torch.Size([2])
+    """
+
+    def __init__(
+        self,
+        task: str = "classification",
+        *,
+        random_state: int | Tensor | np.ndarray = 0,
+        split_seed: int | None = None,
+        shared_draws: bool = True,
+        device: str | torch.device = "cpu",
+        dtype: str | torch.dtype = "float32",
+        **options: Any,
+    ):
+        if task not in TASKS:
+            raise unknown_choice("task", task, TASKS)
+        unknown = set(options) - set(_OPTION_NAMES)
+        if unknown:
+            raise unknown_choice("option", min(unknown), _OPTION_NAMES)
+        self.task = task
+        self.random_state = random_state
+        self.split_seed = split_seed
+        self.shared_draws = shared_draws
+        self.device = device
+        self.dtype = dtype
+        self._options = options
+        self._shared_options()  # checks the values
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments, as scikit-learn's estimators give them."""
+        own = ("task", "random_state", "split_seed", "shared_draws", "device", "dtype")
+        defaults = {f.name: f.default for f in fields(ProbeOptions)}
+        return {name: getattr(self, name) for name in own} | defaults | self._options
+
+    def set_params(self, **params: Any) -> "MLPProbes":
+        """Change some arguments."""
+        self.__init__(**(self.get_params() | params))  # type: ignore[misc]
+        return self
+
+    def __repr__(self) -> str:
+        shown = [repr(self.task)] + [f"{k}={v!r}" for k, v in self._options.items()]
+        return f"MLPProbes({', '.join(shown)}, random_state={self.random_state!r}, device={str(self.device)!r})"
+
+    def fit(self, X: Any, Y: Any) -> "MLPProbes":
+        """Train a probe for each label set.
+
+        Args:
+            X: (n, d) inputs of all probes, or (g, n, d); arrays or tensors.
+            Y: (n,), (p, n) or (g, p, n) labels of any sortable kind, or numbers for regression.
+
+        Returns:
+            Itself. A probe that cannot be trained, or that goes non-finite, is named in ``failure_``
+            and the others are not touched.
+
+        Raises:
+            ValueError: X and Y do not fit each other.
+        """
+        self._is_torch = isinstance(X, Tensor)
+        X_GND = self._inputs(X)
+        labels = self._encode(Y)
+        self._probes = labels.shape[:-1]
+        Y_GPN = _grouped(labels, X_GND)
+        self._n_features = X_GND.shape[-1]
+        self._Y_majority = _majority(Y_GPN) if self.task == "classification" else None
+        self.probe_seeds_ = self._seeds(Y_GPN.shape[:2]).reshape(self._probes)
+        results: dict[tuple[int, int], ProbeResult] = {}
+        groups = (self._group(X_GND, Y_GPN, g) for g in range(Y_GPN.shape[0]))
+        self.report_ = train_probes(
+            groups,
+            self._shared_options(),
+            device=self.device,
+            dtype=self._torch_dtype(),
+            on_result=lambda result: results.__setitem__(result.key, result),
+        )
+        self._keep([results[key] for key in sorted(results)], Y_GPN)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """(probes, n) labels or numbers; a probe without a score answers its most frequent class, or NaN."""
+        out = self._forward(X)
+        if self.task == "regression":
+            return self._give(torch.stack([o.squeeze(-1) for o in out]).reshape(*self._probes, -1))
+        rows = []
+        for i, o in enumerate(out):
+            majority = self._Y_majority.flatten()[i]
+            rows.append(predictions(o, self.task) if self._trained[i] else majority.expand(o.shape[0]))
+        index = torch.stack(rows).reshape(*self._probes, -1)
+        return self.classes_[index] if self._is_torch else self.classes_[index.numpy()]
+
+    def predict_proba(self, X: Any) -> Any:
+        """(probes, n, c) probability of each class; NaN for a probe without a score.
+
+        Raises:
+            ValueError: the task is regression.
+        """
+        if self.task == "regression":
+            raise ValueError("predict_proba needs task='classification'; this is a regression, use predict")
+        n_classes = len(self.classes_)
+        rows = []
+        for o in self._forward(X):
+            if o.shape[-1] == 1:
+                one = torch.sigmoid(o)
+                p = torch.cat([1 - one, one], -1)
+            else:
+                p = torch.softmax(o, -1)
+            p = torch.nn.functional.pad(p, (0, max(0, n_classes - p.shape[-1])))[..., :n_classes]
+            rows.append(p)
+        return self._give(torch.stack(rows).reshape(*self._probes, -1, n_classes))
+
+    def score(self, X: Any, Y: Any) -> Any:
+        """(probes) accuracy or R²; NaN for a probe without a score.
+
+        Raises:
+            ValueError: Y has other leading axes than in ``fit``.
+        """
+        if tuple(np.shape(Y)[:-1]) != tuple(self._probes):
+            wanted = (*self._probes, "n")
+            raise ValueError(f"Y must have the leading axes of fit, {wanted}; got {tuple(np.shape(Y))}")
+        if self.task == "regression":
+            truth = torch.as_tensor(np.asarray(Y) if not isinstance(Y, Tensor) else Y)
+            values = score(torch.as_tensor(self.predict(X)), truth.cpu(), self.task)
+        else:
+            same = self.predict(X) == (Y.cpu() if isinstance(Y, Tensor) else np.asarray(Y))
+            values = torch.as_tensor(same).double().mean(-1)
+        trained = torch.tensor(self._trained).reshape(self._probes)
+        return self._give(torch.where(trained, values, torch.nan))
+
+    def _shared_options(self) -> ProbeOptions:
+        """The options but those given per probe."""
+        scalars = {k: v for k, v in self._options.items() if not (k in _PER_PROBE and np.ndim(v))}
+        return ProbeOptions(**scalars)
+
+    def _torch_dtype(self) -> torch.dtype:
+        """float32 or float64."""
+        dtype = getattr(torch, self.dtype, None) if isinstance(self.dtype, str) else self.dtype
+        if dtype not in (torch.float32, torch.float64):
+            raise UserError(f"dtype must be float32 or float64; got {self.dtype!r}")
+        return dtype
+
+    def _inputs(self, X: Any) -> Tensor:
+        """(g, n, d); g is 1 where X has no groups."""
+        X = X if isinstance(X, Tensor) else torch.as_tensor(np.asarray(X))
+        if X.ndim not in (2, 3):
+            raise ValueError(f"X must be (n, d) or (g, n, d); got {tuple(X.shape)}")
+        X = X if X.is_floating_point() else X.double()
+        return X if X.ndim == 3 else X.unsqueeze(0)
+
+    def _encode(self, Y: Any) -> Tensor:
+        """Class indices into ``classes_``, or numbers."""
+        if self.task == "regression":
+            Y = Y if isinstance(Y, Tensor) else torch.as_tensor(np.asarray(Y))
+            return Y if Y.is_floating_point() else Y.double()
+        if isinstance(Y, Tensor):
+            self.classes_, index = torch.unique(Y.cpu(), return_inverse=True)
+            return index
+        self.classes_, index = np.unique(np.asarray(Y), return_inverse=True)
+        return torch.as_tensor(index.reshape(np.shape(Y)))
+
+    def _seeds(self, shape: torch.Size) -> Tensor:
+        """(g, p) int64."""
+        if np.ndim(self.random_state) == 0:
+            count = math.prod(shape)
+            return torch.tensor([probe_seed(int(self.random_state), i) for i in range(count)]).reshape(shape)
+        return _per_probe("random_state", self.random_state, shape).long()
+
+    def _group(self, X_GND: Tensor, Y_GPN: Tensor, g: int) -> ProbeGroup:
+        """One group with its inputs, every row of them for training."""
+        n_probes, n_points = Y_GPN.shape[1:]
+        seeds = self.probe_seeds_.reshape(Y_GPN.shape[:2])[g]
+        split_seed = self.split_seed
+        if split_seed is None:
+            split_seed = int(self.random_state) if np.ndim(self.random_state) == 0 else 0
+        given = {k: v for k, v in self._options.items() if k in _PER_PROBE and np.ndim(v)}
+        per_probe = {k: _per_probe(k, v, Y_GPN.shape[:2])[g] for k, v in given.items()}
+        return ProbeGroup(
+            X=X_GND[g if X_GND.shape[0] > 1 else 0],
+            Y=Y_GPN[g],
+            train_rows=torch.arange(n_points),
+            test_rows=torch.arange(0),
+            split_seed=split_seed,
+            probe_seeds=seeds,
+            task=self.task,
+            keys=[(g, p) for p in range(n_probes)],
+            keep_parameters=True,
+            draws=None if self.shared_draws else HashedDraws(split_seed, seeds, shared=False),
+            **per_probe,
+        )
+
+    def _keep(self, results: list[ProbeResult], Y_GPN: Tensor) -> None:
+        """Attributes from the results, in the order of the probes."""
+        self._results = results
+        self._trained = [r.stop_reason in ("early_stopping", "max_iter") for r in results]
+        hidden = self._shared_options().hidden_layer_sizes
+        self._layouts = [
+            Layout((self._n_features, *hidden, n_outputs(y, self.task))) for y in Y_GPN.flatten(0, 1)
+        ]
+        self.n_iter_ = self._shaped([r.n_iter for r in results])
+        self.best_validation_score_ = self._shaped([r.validation_score for r in results])
+        self.loss_curve_ = self._shaped(_ragged([r.loss_curve for r in results]))
+        self.validation_scores_ = self._shaped(_ragged([r.validation_curve for r in results]))
+        self.stop_reason_ = np.array([r.stop_reason for r in results]).reshape(self._probes)
+        failures = ["" if trained else r.failure for r, trained in zip(results, self._trained, strict=True)]
+        self.failure_ = np.array(failures).reshape(self._probes)
+
+    def _shaped(self, values: Any) -> Any:
+        """Values with the probes' axes in front, as tensor or array."""
+        values = torch.as_tensor(np.asarray(values))
+        return self._give(values.reshape((*self._probes, *values.shape[1:])))
+
+    def _give(self, values: Tensor) -> Any:
+        """A tensor to whom gave tensors, else an array (or a number)."""
+        if self._is_torch:
+            return values
+        return values.numpy() if values.ndim else values.item()
+
+    def _forward(self, X: Any) -> list[Tensor]:
+        """Raw outputs (n, C) of each probe, on the CPU; NaN without weights.
+
+        Raises:
+            ValueError: before ``fit``, or X of another shape than in ``fit``.
+        """
+        if not hasattr(self, "_results"):
+            raise ValueError("this MLPProbes is not fitted yet: call fit(X, Y) first")
+        X_GND = self._inputs(X)
+        n_groups = self._probes[0] if len(self._probes) == 2 else 1
+        if X_GND.shape[-1] != self._n_features or X_GND.shape[0] not in (1, n_groups):
+            raise ValueError(
+                f"X must have {self._n_features} features and {n_groups} groups, as in fit; got {tuple(np.shape(X))}"
+            )
+        per_group = len(self._results) // n_groups
+        return [
+            _raw_output(X_GND[i // per_group if X_GND.shape[0] > 1 else 0], result, layout, self._shared_options())
+            for i, (result, layout) in enumerate(zip(self._results, self._layouts, strict=True))
+        ]
+
+
+def _raw_output(X: Tensor, result: ProbeResult, layout: Layout, options: ProbeOptions) -> Tensor:
+    """(n, C) of one probe, in chunks of rows."""
+    flat = result.parameters
+    if flat is None or result.stop_reason == "failed":
+        return torch.full((X.shape[0], layout.n_outputs), torch.nan)
+    X = X.to(flat.device)
+    if result.input_shift is not None:
+        X = (X.double() - result.input_shift) / result.input_scale
+    weights, biases = layout.weights(flat), layout.biases(flat)
+    parts = [
+        forward(x.to(flat.dtype).contiguous(), weights, biases, options.activation)[-1]
+        for x in X.split(_ROWS_AT_ONCE)
+    ]
+    return torch.cat(parts).cpu()
+
+
+def _grouped(labels: Tensor, X_GND: Tensor) -> Tensor:
+    """(g, p, n) from Y of any allowed shape."""
+    n_groups, n_points = X_GND.shape[:2]
+    if labels.ndim not in (1, 2, 3) or labels.shape[-1] != n_points:
+        raise ValueError(f"Y must be (n,), (p, n) or (g, p, n) with n={n_points}; got {tuple(labels.shape)}")
+    grouped = labels.reshape((1,) * (3 - labels.ndim) + tuple(labels.shape))
+    if n_groups not in (1, grouped.shape[0]):
+        raise ValueError(f"Y must be ({n_groups}, p, n), as X has {n_groups} groups; got {tuple(labels.shape)}")
+    return grouped
+
+
+def _per_probe(name: str, values: Any, shape: torch.Size) -> Tensor:
+    """(g, p) from values of the probes' shape."""
+    values = values.cpu() if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    if values.numel() != math.prod(shape):
+        raise ValueError(f"{name} must have one value for each of {math.prod(shape)} probes; got {tuple(values.shape)}")
+    return values.reshape(shape)
+
+
+def _majority(Y_GPN: Tensor) -> Tensor:
+    """(g, p) most frequent class index."""
+    return torch.mode(Y_GPN, dim=-1).values
+
+
+def _ragged(curves: list[np.ndarray]) -> np.ndarray:
+    """(p, longest) with NaN after the end of each curve."""
+    longest = max((len(c) for c in curves), default=0)
+    table = np.full((len(curves), longest), np.nan, dtype=np.float32)
+    for row, curve in zip(table, curves, strict=True):
+        row[: len(curve)] = curve
+    return table
