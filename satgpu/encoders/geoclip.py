@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from satgpu.encoders.base import ChunkedEncoder, Provenance
 from satgpu.encoders.checkpoint import WeightsFile, read_weights_file, sound_tensor
-from satgpu.encoders.hub import HubFile, cached, fetch
+from satgpu.encoders.hub import HubFile, fetch
 from satgpu.errors import UserError
 
 LICENCE = "MIT"
@@ -25,6 +25,8 @@ HUB_FILE = HubFile("MVRL/geoclip-location-encoder", "model.safetensors")
 # Equal Earth projection (Šavrič, Patterson and Jenny 2019) and GeoCLIP's scale.
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
 _SCALE = 66.50336 / 180
+# The package takes √3 in float32 whatever its dtype; the capsule of 2π·256 turns makes the difference visible (4e-5).
+_SQRT_3 = 1.7320507764816284
 _LINEAR = ("capsule.1", "capsule.3", "capsule.5", "head.0")
 _CHUNK_POINTS = 4096
 
@@ -90,11 +92,6 @@ def weights_in_package() -> Path | None:
     return None
 
 
-def is_at_hand() -> bool:
-    """The weights can be had without a network."""
-    return weights_in_package() is not None or cached(HUB_FILE) is not None
-
-
 def holds_geoclip(file: WeightsFile) -> bool:
     """The file's tensors are named like GeoCLIP's location encoder."""
     return "LocEnc0.capsule.0.b" in file.tensors
@@ -106,9 +103,9 @@ def equal_earth(latlon_deg: Tensor) -> Tensor:
     GeoCLIP keeps A2·θ³ where the projection's y has it, and A4·θ⁹, A3·θ⁷ alike.
     """
     lat, lon = torch.deg2rad(latlon_deg).unbind(1)
-    theta = torch.asin(math.sqrt(3) / 2 * torch.sin(lat))
+    theta = torch.asin(_SQRT_3 / 2 * torch.sin(lat))
     slope = 3 * (9 * _A4 * theta**8 + 7 * _A3 * theta**6 + 3 * _A2 * theta**2 + _A1)
-    x = 2 * math.sqrt(3) * lon * torch.cos(theta) / slope
+    x = 2 * _SQRT_3 * lon * torch.cos(theta) / slope
     y = _A4 * theta**9 + _A3 * theta**7 + _A2 * theta**3 + _A1 * theta
     return torch.stack([x, y], dim=1) * _SCALE
 
