@@ -22,6 +22,7 @@ def train_probes(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     memory_budget_bytes: int | None = None,
+    allow_tf32: bool = False,
     on_result: Callable[[ProbeResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainingReport:
@@ -33,6 +34,7 @@ def train_probes(
         device: "cpu" or a CUDA device.
         dtype: of the arithmetic, float32 or float64.
         memory_budget_bytes: at most this much on the device; by default 80 % of what is free.
+        allow_tf32: on a GPU, products of float32 in TensorFloat-32: faster, and not scikit-learn's numbers.
         on_result: called from this thread with each result, in the order of finishing.
         should_stop: asked several times a second; True ends the call, unfinished probes are not reported.
 
