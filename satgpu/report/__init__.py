@@ -1,0 +1,7 @@
+"""Tables to pictures and pages: figures, summary, HTML report, TensorBoard, comparison of runs."""
+
+from .compare import compare_runs
+from .console import print_tables
+from .write import write_report
+
+__all__ = ["compare_runs", "print_tables", "write_report"]

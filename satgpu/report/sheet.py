@@ -1,0 +1,127 @@
+"""The page a figure is drawn on: title, legend, panels, and the footer that says what run it is.
+
+Heights of title, legend and footer are counted in inches and added to those of
+the panels, so nothing overlaps whatever the length of a notice.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from .style import ALERT, INK, QUIET, RC
+
+WIDE_IN, NARROW_IN = 10.0, 4.6
+_LINE_IN = {"title": 0.25, "legend": 0.185, "foot": 0.165}
+_CHARS_PER_IN = {"title": 9.6, "legend": 13.4, "foot": 14.5}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One finished figure.
+
+    Attributes:
+        name: file name without suffix.
+        figure: the drawing.
+        title: what it shows, or what it finds where the replicates support it.
+        alt: the numbers in words, for those who do not see it.
+        caption: how to read it and where its numbers come from.
+    """
+
+    name: str
+    figure: Figure
+    title: str
+    alt: str
+    caption: str = ""
+
+    def save(self, folder: Path, formats: Sequence[str] = ("png", "svg"), suffix: str = "") -> list[Path]:
+        """Write ``folder/name<suffix>.png`` and so on; the same run gives the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{self.name}{suffix}.{form}" for form in formats]
+        for path in paths:
+            write_figure(self.figure, path)
+        return paths
+
+
+def write_figure(figure: Figure, target, dpi: int = 150) -> None:
+    """Save without dates; ``target`` is a path, or ``(stream, format)``."""
+    stream, suffix = target if isinstance(target, tuple) else (target, Path(target).suffix[1:])
+    with rc_context(RC):
+        metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+        figure.savefig(stream, format=suffix, dpi=dpi, metadata=metadata, facecolor="white")
+
+
+def open_sheet(n_panels: int, narrow: bool, height_in: float = 3.7, widths: Sequence[float] | None = None, columns: int | None = None):
+    """A figure and its panels: side by side when wide, stacked when narrow.
+
+    Args:
+        n_panels: how many panels.
+        narrow: the version for a phone.
+        height_in: height of one row of panels, in inches.
+        widths: relative widths of the panels in a row.
+        columns: panels in a row of the wide version; all of them by default.
+
+    Returns:
+        (figure, list of axes).
+    """
+    columns = 1 if narrow else min(columns or n_panels, n_panels)
+    rows = int(np.ceil(n_panels / columns))
+    figure = Figure(figsize=(NARROW_IN if narrow else WIDE_IN, height_in * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, columns, width_ratios=widths if widths and columns == n_panels else None)
+    axes = [figure.add_subplot(grid[i // columns, i % columns]) for i in range(n_panels)]
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.05)
+    return figure, axes
+
+
+def wrap(text: str, width_in: float, kind: str) -> list[str]:
+    """Lines of ``text`` that fit a width in inches."""
+    return textwrap.wrap(text, max(20, int(width_in * _CHARS_PER_IN[kind]))) or [""]
+
+
+def _legend_columns(handles, width_in: float) -> int:
+    """The fewest columns that keep the legend within the width and as low as it can be."""
+    lengths = [len(handle.get_label()) / _CHARS_PER_IN["legend"] + 0.72 for handle in handles]
+    for rows in range(1, len(handles) + 1):
+        columns = int(np.ceil(len(handles) / rows))
+        # Matplotlib fills column by column, and the first columns take what is left over.
+        splits = np.array_split(np.arange(len(handles)), columns)
+        if sum(max(lengths[i] for i in split) for split in splits) < width_in:
+            return columns
+    return 1
+
+
+def close_sheet(figure: Figure, title: str, handles: Sequence, footer: str, notice: str | None) -> Figure:
+    """Put title and legend above the panels, footer and notice below, and make room for them."""
+    width, body = figure.get_size_inches()
+    titles, feet = wrap(title, width, "title"), wrap(footer, width, "foot")
+    warnings = wrap(notice, width, "foot") if notice else []
+    columns = _legend_columns(handles, width) if handles else 1
+    legend_rows = int(np.ceil(len(handles) / columns)) if handles else 0
+    head = 0.12 + len(titles) * _LINE_IN["title"] + legend_rows * _LINE_IN["legend"] + (0.08 if handles else 0)
+    foot = 0.08 + (len(feet) + len(warnings)) * _LINE_IN["foot"]
+    total = body + head + foot
+    figure.set_size_inches(width, total)
+    figure.get_layout_engine().set(rect=(0, foot / total, 1, body / total))
+    _write_lines(figure, titles, 0.1, "title", fontsize=12.5, fontweight="bold", color=INK)
+    if handles:
+        top = 1 - (0.1 + len(titles) * _LINE_IN["title"]) / total
+        figure.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(0.1 / width, top), ncols=columns, borderaxespad=0, borderpad=0.2,
+            handlelength=2.6, columnspacing=1.4, handletextpad=0.5, labelspacing=0.35,
+        )
+    start = total - foot + 0.04
+    _write_lines(figure, warnings, start, "foot", fontsize=8, color=ALERT, fontweight="bold")
+    _write_lines(figure, feet, start + len(warnings) * _LINE_IN["foot"], "foot", fontsize=7.5, color=QUIET)
+    return figure
+
+
+def _write_lines(figure: Figure, lines: Sequence[str], start_in: float, kind: str, **options) -> None:
+    """Lines of text from ``start_in`` inches below the top edge."""
+    width, height = figure.get_size_inches()
+    for i, line in enumerate(lines):
+        y = 1 - (start_in + i * _LINE_IN[kind]) / height
+        figure.text(0.1 / width, y, line, ha="left", va="top", **options)

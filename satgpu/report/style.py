@@ -1,0 +1,200 @@
+"""One look for every figure: a colour, marker and line style per encoder, and plain kilometre axes.
+
+Colours are from the part of the wheel that survives the common colour-vision
+deficiencies, and neighbours in the list differ in lightness, so a grey print
+still separates them; markers and line styles say the same thing again.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+EARTH_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
+INK, QUIET, FAINT, ALERT = "#1c2430", "#5b6675", "#d5dae1", "#a3250d"
+FONT_FAMILY = ["DejaVu Sans"]
+COMPARED_COLOURS = ("#1f4e9c", "#e8871e", "#00876c", "#b5367a", "#56b4e9", "#6b4423")
+CONTROL_COLOURS = ("#4d5560", "#868f9b", "#6d5d86", "#a58f5a", "#5f8f8a")
+COMPARED_MARKERS = ("o", "s", "^", "D", "v", "P")
+CONTROL_MARKERS = ("x", "+", "1", "2", "3")
+COMPARED_LINES = ("-", (0, (7, 1.5)), (0, (5, 1.5, 1, 1.5)), "-", (0, (7, 1.5)), (0, (5, 1.5, 1, 1.5)))
+CONTROL_LINES = ((0, (1, 1.4)), (0, (3, 1.6)), (0, (3, 1.4, 1, 1.4)), (0, (1, 2.6)), (0, (2, 2)))
+
+NEAREST, SHUFFLED = "nearest-neighbour", "shuffled"
+_TICK_STEPS = (range(1, 10), (1, 2, 3, 5, 7), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
+
+RC = {
+    "font.family": FONT_FAMILY,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "hatch.linewidth": 0.7,
+    "hatch.color": "#5b6675",
+    "svg.hashsalt": "satgpu",
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one encoder is drawn everywhere."""
+
+    label: str
+    colour: str
+    marker: str
+    line: object
+    hollow: bool = False
+    control: bool = False
+
+    def line_options(self) -> dict:
+        """Keyword arguments for ``Axes.plot``."""
+        return {
+            "color": self.colour,
+            "linestyle": self.line,
+            "marker": self.marker,
+            "markersize": 4.5,
+            "linewidth": 1.2 if self.control else 2.0,
+            "markerfacecolor": "white" if self.hollow else self.colour,
+            "markeredgecolor": self.colour,
+        }
+
+    def handle(self) -> Line2D:
+        """The legend entry."""
+        return Line2D([], [], label=self.label, **self.line_options())
+
+
+def encoder_label(spec: str) -> str:
+    """A name to print for an encoder spec.
+
+    >>> encoder_label("satclip-vit16-l40"), encoder_label("untrained-l10"), encoder_label("my/table.csv")
+    ('SatCLIP ViT16 L=40', 'untrained L=10', 'table')
+    """
+    known = {"xyz": "xyz (coordinates)", "geoclip": "GeoCLIP", NEAREST: "1-nearest neighbour", "coordinates": "1-nearest neighbour"}
+    if spec in known:
+        return known[spec]
+    if match := re.fullmatch(r"satclip-(vit|resnet)(\d+)-l(\d+)", spec):
+        tower = "ViT" if match[1] == "vit" else "ResNet"
+        return f"SatCLIP {tower}{match[2]} L={match[3]}"
+    if match := re.fullmatch(r"(untrained|sh)-l(\d+)(.*)", spec):
+        return f"{'harmonics' if match[1] == 'sh' else 'untrained'} L={match[2]}{match[3]}"
+    return Path(spec).stem if re.search(r"[/\\]|\.(csv|npz|ckpt)$", spec) else spec
+
+
+def short_labels(first: str, second: str) -> tuple[str, str]:
+    """``("L=10", "L=40")`` for two encoders of one family, else their full labels."""
+    labels = encoder_label(first), encoder_label(second)
+    stems = [re.sub(r"L=\d+", "", label) for label in labels]
+    if stems[0] == stems[1] and labels[0] != labels[1]:
+        return tuple(re.search(r"L=\d+", label)[0] for label in labels)
+    return labels
+
+
+def assign_looks(compared: Sequence[str], controls: Sequence[str], legendre: Mapping[str, float]) -> dict[str, Look]:
+    """A look per encoder; a control with the L of a compared encoder shares its colour, hollow.
+
+    Args:
+        compared, controls: encoder specs, in order.
+        legendre: spec to number of Legendre polynomials L, where it has one.
+    """
+    looks, by_degree, greys = {}, {}, 0
+    for i, spec in enumerate(compared):
+        k = i % len(COMPARED_COLOURS)
+        looks[spec] = Look(encoder_label(spec), COMPARED_COLOURS[k], COMPARED_MARKERS[k], COMPARED_LINES[k])
+        by_degree.setdefault(legendre.get(spec), looks[spec])
+    for spec in controls:
+        twin = by_degree.get(legendre.get(spec)) if spec in legendre else None
+        if twin:
+            looks[spec] = Look(encoder_label(spec), twin.colour, twin.marker, (0, (1.5, 1.5)), hollow=True, control=True)
+        else:
+            k = greys % len(CONTROL_COLOURS)
+            looks[spec] = Look(encoder_label(spec), CONTROL_COLOURS[k], CONTROL_MARKERS[k], CONTROL_LINES[k], control=True)
+            greys += 1
+    looks[NEAREST] = Look(encoder_label(NEAREST), "#2b2b2b", "*", (0, (3, 1.2, 1, 1.2)), control=True)
+    looks[SHUFFLED] = Look("shuffled labels", "#9aa3ad", ".", (0, (1, 2)), control=True)
+    return looks
+
+
+def km_text(km: float) -> str:
+    """Kilometres to at most three digits that matter.
+
+    >>> km_text(1877.3), km_text(557.6), km_text(42.36), km_text(0)
+    ('1880', '558', '42.4', '0')
+    """
+    if not np.isfinite(km) or km == 0:
+        return "0" if km == 0 else "n/a"
+    rounded = float(f"{km:.3g}")
+    return f"{rounded:.0f}" if rounded >= 100 else f"{rounded:g}"
+
+
+def nice_km_ticks(low_km: float, high_km: float, most: int = 7) -> list[float]:
+    """Round values inside the range, as many as there is room for.
+
+    >>> nice_km_ticks(290, 910), nice_km_ticks(95, 3100, most=5)
+    ([300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0], [100.0, 200.0, 500.0, 1000.0, 2000.0])
+    """
+    exponents = range(int(np.floor(np.log10(low_km))), int(np.ceil(np.log10(high_km))) + 1)
+    for steps in _TICK_STEPS:
+        ticks = [step * 10.0**power for power in exponents for step in steps]
+        inside = [tick for tick in ticks if low_km * 0.999 <= tick <= high_km * 1.001]
+        if len(inside) <= most:
+            return inside
+    return inside
+
+
+def log_km_axis(axes: Axes, values_km, label: str) -> None:
+    """A log kilometre axis with plain numbers for ticks."""
+    values_km = np.asarray([v for v in values_km if np.isfinite(v) and v > 0], dtype=float)
+    if not len(values_km):
+        values_km = np.array([100.0, 1000.0])
+    margin = max((values_km.max() / values_km.min()) ** 0.03, 1.03)
+    low, high = values_km.min() / margin, values_km.max() * margin
+    panels = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
+    ticks = nice_km_ticks(low, high, most=7 if axes.figure.get_figwidth() / panels > 4 else 5)
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(ticks or [values_km.min()]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(label)
+
+
+def percent_axis(axes: Axes, label: str) -> None:
+    """Shares of one, printed as per cent."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+    axes.set_ylabel(label)
+
+
+def say_empty(axes: Axes, message: str) -> None:
+    """A panel without data says why."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", color=QUIET, wrap=True)
+
+
+def reference_line(axes: Axes, y: float, text: str, colour: str = QUIET) -> None:
+    """A horizontal line with its name in the right margin."""
+    axes.axhline(y, color=colour, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+    axes.text(1.01, y, text, transform=axes.get_yaxis_transform(), ha="left", va="center", fontsize=8, color=colour)
