@@ -29,7 +29,7 @@ class Adapted:
     @torch.no_grad()
     def __call__(self, lonlat_deg: Tensor) -> Tensor:
         """(N, dim) embeddings of (N, 2) longitude, latitude in degrees."""
-        return torch.as_tensor(self._call(check_points(lonlat_deg).to(self.device)))
+        return _as_tensor(self._call(check_points(lonlat_deg).to(self.device)))
 
     def __repr__(self) -> str:
         return f"<{self.name}: (n, 2) lon/lat degrees -> (n, {self.dim}), adapted>"
@@ -111,7 +111,7 @@ def from_coordbench(model: object, name: str | None = None) -> Encoder:
 
     def call(lonlat_deg: Tensor) -> Tensor:
         lon, lat = lonlat_deg.cpu().numpy().T
-        return torch.as_tensor(np.asarray(model.encode(np.ascontiguousarray(lon), np.ascontiguousarray(lat))))
+        return _as_tensor(np.asarray(model.encode(np.ascontiguousarray(lon), np.ascontiguousarray(lat))))
 
     return as_encoder(call, name, source=f"object {type(model).__module__}.{type(model).__qualname__}")
 
@@ -129,7 +129,14 @@ def has_encode(thing: object) -> bool:
 def _dim_of_trial(call: Callable[[Tensor], Tensor], name: str, device: torch.device | str) -> int:
     trial = torch.tensor([[12.0, 34.0]], dtype=torch.float64, device=device)
     with torch.no_grad():
-        answer = torch.as_tensor(call(trial))
+        answer = _as_tensor(call(trial))
     if answer.ndim != 2 or answer.shape[0] != 1 or answer.shape[1] < 1:
         raise UserError(f"encoder {name!r}: one point must give a (1, dim) array; got {tuple(answer.shape)}")
     return answer.shape[1]
+
+
+def _as_tensor(answer: object) -> Tensor:
+    """What a foreign callable gave, as a tensor; read-only arrays are copied, torch doesn't take them."""
+    if isinstance(answer, np.ndarray) and not answer.flags.writeable:
+        answer = answer.copy()
+    return torch.as_tensor(answer)

@@ -95,7 +95,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves a file of its own open where the archive is broken.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in ("lon", "lat", "embedding")}
     except Exception as error:  # a broken archive may raise anything
         raise UserError(f"{path}: cannot be read as .npz ({_first_words(error)})") from None
@@ -119,7 +120,7 @@ def _read_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
         else:
-            frame = pd.read_csv(path, float_precision="round_trip", low_memory=False)
+            frame = pd.read_csv(path, low_memory=False)
     except ImportError:
         raise UserError(f"{path}: reading parquet needs pyarrow; run 'pip install pyarrow' or give a .csv") from None
     except Exception as error:  # a broken file may raise anything
@@ -132,8 +133,9 @@ def _read_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if getattr(frame[column].dtype, "kind", "O") not in "fiu":
             raise UserError(f"{path}: column {str(column)!r:.60} does not hold numbers; keep lon, lat and the embedding")
     embedding = frame.drop(columns=["lon", "lat"])
-    lonlat = frame[["lon", "lat"]].to_numpy(np.float64, na_value=np.nan)
-    return lonlat, embedding.to_numpy(np.float64, na_value=np.nan)
+    # Copies: pandas may hand out read-only views, which torch does not take.
+    lonlat = frame[["lon", "lat"]].to_numpy(np.float64, copy=True, na_value=np.nan)
+    return lonlat, embedding.to_numpy(np.float64, copy=True, na_value=np.nan)
 
 
 def _check(path: Path, lonlat: np.ndarray, embeddings: np.ndarray) -> None:
