@@ -204,6 +204,8 @@ def _explained(parser: ArgumentParser, error: Exception) -> UserError:
 
 def _files_first(args: list[str]) -> list[str]:
     """The command line overrides the file wherever ``--config`` stands in it."""
+    if args and args[-1] == "--config":
+        return args  # without its value: the parser says so
     files = [f"--config={path}" for path in _config_files(args)]
     rest, skip = [], False
     for arg in args:

@@ -109,7 +109,7 @@ def probe_row(
     return row
 
 
-def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float, config: Config) -> dict[str, Any]:
+def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> dict[str, Any]:
     """The row of the nearest-neighbour reader of coordinates: what these samples allow without any encoder."""
     row = _common(drawn, probe, f"{probe.task_id}/nearest-neighbour")
     metric = "test_accuracy" if probe.is_classification else "test_r2"
@@ -123,6 +123,7 @@ def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float, config: Conf
         "n_validation": 0,
         "n_test": len(drawn.test_rows),
         metric: score,
+        "failure": "fewer points than neighbours" if math.isnan(score) else "",
         "epochs": 0,
         "stop_reason": "early_stopping",
         "converged": True,

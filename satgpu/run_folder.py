@@ -50,7 +50,7 @@ class RunFolder:
         """A fresh folder; refuses one that holds anything."""
         path = Path(path)
         try:
-            held = path.exists() and any(p.name != ".lock" for p in path.iterdir())
+            held = path.exists() and any(not _is_leftover(p) for p in path.iterdir())
             if held and rank == 0:
                 raise UserError(f"{path} already holds a run; continue it with --resume, or choose another --out")
             path.mkdir(parents=True, exist_ok=True)
@@ -174,6 +174,11 @@ class RunFolder:
             return json.loads((path / "environment.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"{path / 'environment.json'} cannot be read; start a new run in another folder") from error
+
+
+def _is_leftover(path: Path) -> bool:
+    """What a run leaves that was killed before it began: ``config.yaml``, written last, marks the beginning."""
+    return path.name.startswith(".") or (path.name == "environment.json" and not (path.parent / "config.yaml").exists())
 
 
 def _sortable(column: pd.Series) -> pd.Series:

@@ -1,7 +1,7 @@
 """Steps 2 to 4 as a stream: a unit is drawn and encoded when the trainer has room, and forgotten once it is written."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from satgpu.run_folder import RunFolder
 
 # Curves of at most about this many probes of an experiment and encoder are kept for the training quantiles.
 CURVES_KEPT = 256
+NOISY_NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,7 @@ class Training:
         if not todo:
             return
         embedding = loaded.encoder(drawn.lonlat_deg).to(torch.float32)
-        for task in ("classification", "regression"):
-            probes = [probe for probe in todo if probe.field.task == task]
-            if not probes:
-                continue
+        for task, probes in _by(todo, lambda probe: probe.field.task).items():
             keys = [(probe.task_id, name) for probe in probes]
             self._waiting |= {key: (drawn, probe, loaded) for key, probe in zip(keys, probes, strict=True)}
             yield ProbeGroup(
@@ -126,14 +124,11 @@ class Training:
         """Rows of the nearest-neighbour reader, which needs no training."""
         xyz = unit_vectors(drawn.lonlat_deg)
         todo = [p for p in drawn.probes if f"{p.task_id}/nearest-neighbour" not in self.done]
-        for task in ("classification", "regression"):
-            probes = [probe for probe in todo if probe.field.task == task]
-            if not probes:
-                continue
+        for (task, neighbours), probes in _by(todo, lambda p: (p.field.task, _neighbours(p))).items():
             labels = torch.stack([probe.labels for probe in probes])
-            scores = nearest_neighbour_scores(xyz, labels, drawn.train_rows, drawn.test_rows, task=task)
-            rows = [nearest_row(drawn, p, s, self.study.config) for p, s in zip(probes, scores.tolist(), strict=True)]
-            self.folder.append("results", rows)
+            rows = (drawn.train_rows, drawn.test_rows)
+            scores = nearest_neighbour_scores(xyz, labels, *rows, task=task, k=neighbours).tolist()
+            self.folder.append("results", [nearest_row(drawn, p, s) for p, s in zip(probes, scores, strict=True)])
             for probe in probes:
                 progress.advance(probe.tasks.experiment)
 
@@ -161,6 +156,19 @@ class Training:
         """Chosen by name, so that a resumed or divided run keeps the same ones."""
         word = hashlib.blake2b(row["task_id"].encode(), digest_size=4).digest()
         return int.from_bytes(word, "big") / 2**32 < self._curve_share[row["experiment"]]
+
+
+def _by(probes: list[ProbeLabels], key: Callable[[ProbeLabels], Any]) -> dict[Any, list[ProbeLabels]]:
+    """The probes apart by a property."""
+    groups: dict[Any, list[ProbeLabels]] = {}
+    for probe in probes:
+        groups.setdefault(key(probe), []).append(probe)
+    return groups
+
+
+def _neighbours(probe: ProbeLabels) -> int:
+    """Where labels are noisy one neighbour would repeat the noise."""
+    return NOISY_NEIGHBOURS if probe.field.width_km else 1
 
 
 def _curve_rows(row: dict[str, Any], result: ProbeResult) -> list[dict[str, Any]]:

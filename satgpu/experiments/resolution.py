@@ -16,7 +16,8 @@ class Resolution:
     """Options of the resolution experiment; it has no counterpart in the notebook.
 
     Args:
-        global_scales_km: cell sizes over the whole sphere.
+        global_scales_km: cell sizes over the whole sphere. At a constant density a coarser scale has fewer
+            points, and beyond 1000 km too few for a fine encoder to learn anything from.
         points_per_cell: points for each cell, split 70:30.
         max_points: most points over the sphere; finer scales are starved, and marked so.
         local_scales_km: cell sizes in caps that hold ``cells_per_cap`` cells.
@@ -25,7 +26,7 @@ class Resolution:
         caps: caps at random places, for each scale and replicate.
     """
 
-    global_scales_km: tuple[float, ...] = (500.0, 707.0, 1000.0, 1414.0, 2000.0, 2828.0, 4000.0)
+    global_scales_km: tuple[float, ...] = (250.0, 354.0, 500.0, 707.0, 1000.0)
     points_per_cell: float = 12.0
     max_points: int = 24000
     local_scales_km: tuple[float, ...] = (50.0, 100.0, 200.0, 400.0, 800.0)

@@ -19,7 +19,9 @@ PROBE_EXPERIMENTS = ("sweet_spot", "region_size", "patterns", "scale_region", "b
 EXPERIMENT_TITLES = {
     "sweet_spot": "Sweet spot",
     "region_size": "Region size",
+    "patterns_wavelength": "Patterns at equal wavelength",
     "patterns": "Patterns",
+    "patterns_wavelength": "Patterns at equal wavelength",
     "scale_region": "Scale and region",
     "similarity": "Embedding similarity",
     "boundaries": "Boundaries",
