@@ -170,9 +170,7 @@ class _MLPProbe(BaseEstimator):
             draws=draws,
         )
         results: list[ProbeResult] = []
-        train_probes(
-            [group], options, device=self.device, dtype=getattr(torch, self.dtype), on_result=results.append
-        )
+        train_probes([group], options, device=self.device, dtype=getattr(torch, self.dtype), on_result=results.append)
         self._keep(results[0], layout)
 
     def _keep(self, result: ProbeResult, layout: Layout) -> None:

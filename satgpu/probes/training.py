@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -9,6 +10,7 @@ from satgpu.probes.cohort import Cohort, cut_to_cohorts
 from satgpu.probes.cpu_engine import CpuEngine
 from satgpu.probes.fitness import reasons_not_to_train, untrained_result
 from satgpu.probes.groups import ProbeGroup
+from satgpu.probes.loop import Turns, run_bare
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult, TrainingReport
 
@@ -25,6 +27,7 @@ def train_probes(
     allow_tf32: bool = False,
     on_result: Callable[[ProbeResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    lightning: bool = True,
 ) -> TrainingReport:
     """Train every probe of every group; each result is handed over as its probe finishes.
 
@@ -37,27 +40,39 @@ def train_probes(
         allow_tf32: on a GPU, products of float32 in TensorFloat-32: faster, and not scikit-learn's numbers.
         on_result: called from this thread with each result, in the order of finishing.
         should_stop: asked several times a second; True ends the call, unfinished probes are not reported.
+        lightning: run under Lightning's Trainer, or as a bare loop (single small fits are sooner done so).
 
     Returns:
         What was done.
     """
+    device = torch.device(device)
     report = TrainingReport()
-    items = _cohorts(groups, options, torch.device(device), dtype)
     started = time.perf_counter()
-    engine = CpuEngine(items, torch.get_num_threads(), report)
+    engine = CpuEngine(_cohorts(groups, options, device, dtype), torch.get_num_threads(), report)
+    turns = Turns(engine, report, on_result, should_stop)
     try:
-        while not engine.done:
-            if should_stop is not None and should_stop():
-                report.stopped = True
-                break
-            for result in engine.advance():
-                report.probes += 1
-                if on_result is not None:
-                    on_result(result)
+        with _exact_products(allow_tf32 and device.type == "cuda"):
+            if lightning:
+                from satgpu.probes.lightning_loop import run_under_lightning  # seconds to import
+
+                run_under_lightning(turns, device)
+            else:
+                run_bare(turns)
     finally:
         engine.close()
     report.seconds = time.perf_counter() - started
     return report
+
+
+@contextmanager
+def _exact_products(allow_tf32: bool) -> Iterator[None]:
+    """float32 products in full precision, unless asked otherwise, whatever the caller's setting is."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if allow_tf32 else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _cohorts(
