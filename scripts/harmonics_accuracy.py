@@ -9,7 +9,7 @@ Needs mpmath (in the extra ``satgpu[test]``). Takes about two minutes.
 
 import argparse
 import math
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import mpmath
@@ -57,7 +57,7 @@ def exact_harmonics(lon_deg: float, lat_deg: float, legendre_polys: int, variant
         return values
 
 
-@lru_cache(maxsize=None)
+@cache
 def expanded_polynomial(degree: int, order: int) -> tuple[list[float], float]:
     """Coefficients of the order-th derivative of P_l, highest power first, and its normalisation.
 

@@ -106,9 +106,15 @@ def test_torchgeos_module_is_called_as_it_is_without_dropout():
 def test_weights_saved_from_torchgeos_module_load_as_a_file(tmp_path):
     drawn = draw_siren(9, 5, 4, 2, torch.Generator().manual_seed(0))
     names = ["nnet.layers.0", "nnet.layers.1", "nnet.last_layer"]
-    state = {f"{n}.{k}": t for n, layer in zip(names, drawn.layers, strict=True) for k, t in zip(("weight", "bias"), layer, strict=True)}
+    state = {
+        f"{n}.{k}": t
+        for n, layer in zip(names, drawn.layers, strict=True)
+        for k, t in zip(("weight", "bias"), layer, strict=True)
+    }
     torch.save(state, tmp_path / "torchgeo.pth")
-    torch.testing.assert_close(load_encoder(tmp_path / "torchgeo.pth")(POINTS), siren(spherical_harmonics(POINTS, 3), drawn))
+    torch.testing.assert_close(
+        load_encoder(tmp_path / "torchgeo.pth")(POINTS), siren(spherical_harmonics(POINTS, 3), drawn)
+    )
 
 
 def test_coordbench_models_are_asked_with_longitude_and_latitude_apart():
@@ -193,7 +199,9 @@ def test_a_name_that_two_packages_register_is_refused(plugin, tmp_path):
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     (other / "entry_points.txt").write_text("[satgpu.encoders]\nhalves = my_plugin_module:make_bench\n")
-    with pytest.raises(UserError, match="wanted one plug-in of this name; registered: my_plugin_module:make, my_plugin_mod"):
+    with pytest.raises(
+        UserError, match="wanted one plug-in of this name; registered: my_plugin_module:make, my_plugin_mod"
+    ):
         load_encoder("halves")
 
 

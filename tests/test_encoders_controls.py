@@ -102,7 +102,10 @@ def test_the_same_name_gives_the_same_weights_and_another_seed_others():
 
 def test_options_at_their_defaults_leave_no_trace_in_the_name():
     assert load_encoder("untrained-l6-seed0-w512-d256-layers2").name == "untrained-l6"
-    assert load_encoder("untrained-l6-closedform-seed2-w8-d4-layers3").name == "untrained-l6-w8-d4-layers3-seed2-closedform"
+    assert (
+        load_encoder("untrained-l6-closedform-seed2-w8-d4-layers3").name
+        == "untrained-l6-w8-d4-layers3-seed2-closedform"
+    )
     assert load_encoder("rff-900km-300km-seed0-d256").name == "rff-900km-300km"
 
 
@@ -174,6 +177,12 @@ def test_names_that_cannot_be_read_are_refused(spec, message):
 def test_encoders_compute_in_two_dtypes_only():
     with pytest.raises(UserError, match="torch.float32 or torch.float64; got torch.float16"):
         load_encoder("xyz", dtype=torch.float16)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
+def test_a_device_that_cannot_be_used_is_refused(device):
+    with pytest.raises(UserError, match=f"device '{device}' cannot be used here .*; use 'cpu'"):
+        load_encoder("xyz", device=device)
 
 
 @pytest.mark.parametrize(

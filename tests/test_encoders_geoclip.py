@@ -28,7 +28,9 @@ def small_weights(capsules=2, waves=3, width=4, dim=5):
     named = {}
     for index in range(capsules):
         named[f"LocEnc{index}.capsule.0.b"] = torch.randn(waves, 2, generator=generator)
-        for part, fan_in, fan_out in zip(("capsule.1", "capsule.3", "capsule.5", "head.0"), sizes, sizes[1:], strict=False):
+        for part, fan_in, fan_out in zip(
+            ("capsule.1", "capsule.3", "capsule.5", "head.0"), sizes, sizes[1:], strict=False
+        ):
             named[f"LocEnc{index}.{part}.weight"] = torch.randn(fan_out, fan_in, generator=generator)
             named[f"LocEnc{index}.{part}.bias"] = torch.randn(fan_out, generator=generator)
     return named
@@ -124,7 +126,11 @@ def test_a_file_of_geoclip_weights_is_known_by_its_tensors(tmp_path):
         ("LocEnc1.capsule.3.bias", None, "tensor 'LocEnc1.capsule.3.bias' is missing"),
         ("LocEnc0.capsule.0.b", torch.ones(3, 3), "tensor 'LocEnc0.capsule.0.b' is \\(3, 3\\); wanted \\(\\*, 2\\)"),
         ("LocEnc0.capsule.1.weight", torch.ones(4, 5), "are \\(4, 5\\) and \\(4,\\); wanted \\(n, 6\\) and \\(n,\\)"),
-        ("LocEnc1.head.0.weight", torch.full((5, 4), torch.nan), "'LocEnc1.head.0.weight' holds 20 of 20 values that are"),
+        (
+            "LocEnc1.head.0.weight",
+            torch.full((5, 4), torch.nan),
+            "'LocEnc1.head.0.weight' holds 20 of 20 values that are",
+        ),
     ],
 )
 def test_a_broken_tensor_is_named(tmp_path, name, tensor, message):
@@ -150,7 +156,9 @@ def test_without_the_package_the_hubs_copy_is_used_and_else_the_error_says_what_
     from safetensors.torch import save_file
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="run 'pip install --no-deps geoclip' to have its weights; MVRL/geoclip.*offline"):
+    with pytest.raises(
+        UserError, match="run 'pip install --no-deps geoclip' to have its weights; MVRL/geoclip.*offline"
+    ):
         load_encoder("geoclip", offline=True, cache_dir=tmp_path)
     commit = "f" * 40
     folder = tmp_path / "models--MVRL--geoclip-location-encoder"

@@ -1,4 +1,4 @@
-"""The hub: cache first, a short question before a download, one line where it can't be had. A local server plays the hub."""
+"""The hub: cache first, a short question before a download, one line where neither helps. A local server plays it."""
 
 import http.server
 import socket
@@ -108,6 +108,7 @@ def test_a_cached_model_is_read_without_asking_and_says_its_commit(tmp_path, no_
     provenance = load_encoder("satclip-resnet18-l10", cache_dir=tmp_path).provenance
     assert (provenance.name, provenance.source) == ("satclip-resnet18-l10", "hub microsoft/SatCLIP-ResNet18-L10")
     assert (provenance.revision, provenance.legendre_polys, provenance.trained) == (COMMIT, 10, True)
+    assert provenance.licence == "MIT"
 
 
 def test_a_cached_revision_is_found_by_its_commit(tmp_path, no_hub):

@@ -43,7 +43,9 @@ def state(prefixes=("model.nnet.", "model.location.nnet."), seed=0):
 
 def checkpoint(folder, named=None, hyper=None, name="model.ckpt"):
     path = folder / name
-    torch.save({"hyper_parameters": HYPER if hyper is None else hyper, "state_dict": state() if named is None else named}, path)
+    torch.save(
+        {"hyper_parameters": HYPER if hyper is None else hyper, "state_dict": state() if named is None else named}, path
+    )
     return path
 
 
@@ -61,7 +63,8 @@ def refusal(path):
 
 
 @pytest.mark.parametrize(
-    "prefixes", [("model.nnet.",), ("model.location.nnet.",), ("model.nnet.", "model.location.nnet."), ("nnet.",), ("",)]
+    "prefixes",
+    [("model.nnet.",), ("model.location.nnet.",), ("model.nnet.", "model.location.nnet."), ("nnet.",), ("",)],
 )
 def test_location_weights_are_found_under_either_prefix_or_both(tmp_path, prefixes):
     encoder = load_encoder(checkpoint(tmp_path, state(prefixes)))
@@ -73,7 +76,7 @@ def test_a_checkpoint_says_where_it_comes_from(tmp_path):
     provenance = load_encoder(str(path)).provenance
     assert (provenance.name, provenance.source, provenance.trained) == ("mine", "file mine.ckpt", True)
     assert provenance.sha256 == sha256_of_file(path)
-    assert (provenance.legendre_polys, provenance.dim, provenance.licence) == (L, DIM, "MIT")
+    assert (provenance.legendre_polys, provenance.dim, provenance.licence) == (L, DIM, "not stated")
 
 
 def test_longitude_comes_first(tmp_path):
@@ -105,7 +108,11 @@ def test_closed_form_harmonics_are_used_where_the_checkpoint_says_so(tmp_path):
     [
         ("le_type", "spherecplus", "le_type='spherecplus' is a positional encoding not supported here; supported: sph"),
         ("pe_type", "fcnet", "pe_type='fcnet' is a network not supported here; supported: siren"),
-        ("harmonics_calculation", "discretized", "harmonics_calculation='discretized'.*supported: analytic, closed-form"),
+        (
+            "harmonics_calculation",
+            "discretized",
+            "harmonics_calculation='discretized'.*supported: analytic, closed-form",
+        ),
         ("legendre_polys", 40, "hyper_parameters say legendre_polys=40, the weights say 6 .*shape \\(8, 36\\)"),
         ("capacity", 512, "hyper_parameters say capacity=512, the weights say 8"),
         ("embed_dim", 256, "hyper_parameters say embed_dim=256, the weights say 5 .*'last_layer.weight'"),
@@ -128,7 +135,11 @@ def test_a_file_that_contradicts_itself_or_needs_other_parts_is_refused_by_name(
         ("layers.1.weight", torch.zeros(WIDTH, 9), "layers.1.weight' has shape \\(8, 9\\); wanted \\(\\*, 8\\)"),
         ("layers.0.bias", torch.zeros(3), "layers.0.bias' has shape \\(3,\\); wanted \\(8,\\)"),
         ("layers.0.bias", torch.zeros(WIDTH, 1), "layers.0.bias' has shape \\(8, 1\\); wanted 1 axes"),
-        ("layers.1.weight", torch.full((WIDTH, WIDTH), torch.nan), "layers.1.weight' holds 64 of 64 values that are NaN"),
+        (
+            "layers.1.weight",
+            torch.full((WIDTH, WIDTH), torch.nan),
+            "layers.1.weight' holds 64 of 64 values that are NaN",
+        ),
         ("last_layer.bias", torch.full((DIM,), torch.inf), "last_layer.bias' holds 5 of 5 values that are NaN or inf"),
         ("layers.1.weight", torch.zeros(WIDTH, WIDTH, dtype=torch.int64), "is torch.int64 .*; wanted dense floats"),
         ("layers.1.weight", torch.zeros(1).expand(WIDTH, WIDTH), "shape \\(8, 8\\) is larger than its data"),
@@ -149,7 +160,9 @@ def test_a_broken_tensor_is_named(tmp_path, name, tensor, message):
 def test_prefixes_that_disagree_are_refused(tmp_path):
     named = state(("model.nnet.",)) | state(("model.location.nnet.",), seed=1)
     message = refusal(checkpoint(tmp_path, named))
-    assert "'model.location.nnet.layers.0.weight' and 'model.nnet.layers.0.weight' should be equal and differ" in message
+    assert (
+        "'model.location.nnet.layers.0.weight' and 'model.nnet.layers.0.weight' should be equal and differ" in message
+    )
 
 
 def test_prefixes_of_different_depth_are_refused(tmp_path):
@@ -225,7 +238,10 @@ def test_a_pickle_of_a_foreign_class_is_refused_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("satclip-vit16-l40.ckpt", "named L=40, but tensor 'layers.0.weight' has shape (8, 36): L=6; was the file renamed"),
+        (
+            "satclip-vit16-l40.ckpt",
+            "named L=40, but tensor 'layers.0.weight' has shape (8, 36): L=6; was the file renamed",
+        ),
         ("satclip-resnet18-l6.ckpt", "named resnet18, but hyper_parameters say moco_vit16; was the file renamed?"),
     ],
 )
@@ -244,6 +260,8 @@ def test_extracted_location_weights_load_like_the_checkpoint(tmp_path):
     before, after = load_encoder(path), load_encoder(out)
     assert torch.equal(before(POINTS), after(POINTS))
     assert after.provenance.sha256 == sha256_of_file(out)
+    origin = f"extracted from model.ckpt (sha256 {before.provenance.sha256})"
+    assert after.provenance.source == f"file location.safetensors, {origin}"
     file = read_weights_file(out)
     assert file.metadata["source_sha256"] == before.provenance.sha256
     assert file.metadata["source"] == "model.ckpt"
@@ -262,6 +280,18 @@ def test_extraction_never_overwrites_and_wants_a_safetensors_name(tmp_path):
         extract_location(path, tmp_path / "location.bin")
     with pytest.raises(UserError, match="there is no folder .*; make it first"):
         extract_location(path, tmp_path / "no" / "location.safetensors")
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    path = checkpoint(tmp_path)
+    with pytest.raises(UserError, match="location.safetensors: cannot be written .*No space left on device"):
+        extract_location(path, tmp_path / "location.safetensors")
+    assert [left.name for left in tmp_path.iterdir()] == ["model.ckpt"]
 
 
 def test_a_refused_checkpoint_leaves_no_extract(tmp_path):

@@ -49,7 +49,9 @@ def test_listed_places_are_found_exactly(tmp_path, kind):
 def test_other_places_are_refused_with_their_number_and_the_distance(tmp_path):
     encoder = load_encoder(write_table(tmp_path))
     asked = torch.cat([PLACES, destination_deg(PLACES[:2], torch.zeros(2), torch.tensor([3.0, 41.5]))])
-    with pytest.raises(UserError, match="table: 2 of 6 points have no embedding exactly there; .* is 41.5 km from one;"):
+    with pytest.raises(
+        UserError, match="table: 2 of 6 points have no embedding exactly there; .* is 41.5 km from one;"
+    ):
         encoder(asked)
 
 
@@ -57,7 +59,9 @@ def test_the_nearest_place_is_taken_within_the_stated_distance_and_not_beyond(tm
     encoder = load_encoder(f"{write_table(tmp_path)}?within_km=25")
     assert encoder.name == "table-within25km"
     # Across the antimeridian too: 0.2 degrees east of 179.95 lies -179.85.
-    near = torch.cat([destination_deg(PLACES[:1], torch.zeros(1), torch.tensor([24.9])), torch.tensor([[-179.85, 10.0]])])
+    near = torch.cat(
+        [destination_deg(PLACES[:1], torch.zeros(1), torch.tensor([24.9])), torch.tensor([[-179.85, 10.0]])]
+    )
     torch.testing.assert_close(encoder(near), EMBEDDINGS[[0, 3]])
     with pytest.raises(UserError, match="table-within25km: 1 of 1 points have no embedding within 25 km"):
         encoder(destination_deg(PLACES[:1], torch.zeros(1), torch.tensor([25.1])))

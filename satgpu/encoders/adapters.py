@@ -118,7 +118,9 @@ def from_coordbench(model: object, name: str | None = None) -> Encoder:
 
 def is_torchgeo_satclip(thing: object) -> bool:
     """A module built like torchgeo's SatCLIP: harmonics with L, then a network."""
-    return isinstance(thing, torch.nn.Module) and hasattr(thing, "nnet") and hasattr(getattr(thing, "posenc", None), "L")
+    return (
+        isinstance(thing, torch.nn.Module) and hasattr(thing, "nnet") and hasattr(getattr(thing, "posenc", None), "L")
+    )
 
 
 def has_encode(thing: object) -> bool:

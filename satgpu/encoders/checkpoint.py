@@ -120,7 +120,9 @@ def _read_safetensors(path: Path) -> WeightsFile:
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{path}: cannot be read as safetensors, it may be cut short ({reason})") from None
-    return WeightsFile(path, sha256_of_file(path), tensors, _plain(_json_dict(metadata.get("hyper_parameters"))), metadata)
+    return WeightsFile(
+        path, sha256_of_file(path), tensors, _plain(_json_dict(metadata.get("hyper_parameters"))), metadata
+    )
 
 
 def _json_dict(text: str | None) -> dict:

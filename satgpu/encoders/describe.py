@@ -19,7 +19,9 @@ def describe_encoders() -> list[dict[str, str]]:
         ("rff-Nkm[-Nkm…][-dN][-seedN]", "256", "no", "none needed", "plane waves of stated wavelengths"),
         ("`path/to/table.csv`, `.npz`, `.parquet` [?within_km=N]", "from the table", "yours", "yours", "your file"),
     ]
-    rows += [(name, "its own", "its own", "its own", "plug-in, entry point `satgpu.encoders`") for name in plugin_names()]
+    rows += [
+        (name, "its own", "its own", "its own", "plug-in, entry point `satgpu.encoders`") for name in plugin_names()
+    ]
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 

@@ -137,7 +137,9 @@ def _capsule(file: WeightsFile, index: int) -> tuple[Tensor, list[tuple[Tensor, 
         weight, bias = sound_tensor(file, f"{name}.weight", 2), sound_tensor(file, f"{name}.bias", 1)
         if weight.shape[1] != width_in or bias.shape[0] != weight.shape[0]:
             shapes = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
-            raise UserError(f"{file.path}: tensors '{name}.weight' and bias are {shapes}; wanted (n, {width_in}) and (n,)")
+            raise UserError(
+                f"{file.path}: tensors '{name}.weight' and bias are {shapes}; wanted (n, {width_in}) and (n,)"
+            )
         layers.append((weight, bias))
         width_in = weight.shape[0]
     return waves, layers

@@ -11,7 +11,7 @@ from satgpu.encoders.base import Encoder
 from satgpu.encoders.checkpoint import WEIGHT_SUFFIXES, read_weights_file
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile, fetch
 from satgpu.encoders.plugins import load_plugin, plugin_names
-from satgpu.encoders.satclip import satclip_from_file
+from satgpu.encoders.satclip import LICENCE, satclip_from_file
 from satgpu.encoders.table import TABLE_SUFFIXES, EmbeddingTable, looks_like_table
 from satgpu.errors import UserError, unknown_choice
 
@@ -53,13 +53,14 @@ def load_encoder(
     """
     if dtype not in DTYPES:
         raise UserError(f"encoders compute in torch.float32 or torch.float64; got {dtype}")
+    _check_device(device)
     if not isinstance(spec, str | Path):
         return _adapted(spec)
     spec = str(spec)
     if looks_like_table(spec):
         return EmbeddingTable(spec, device, dtype)
     if _looks_like_weights(spec):
-        return _from_file(Path(spec), device, dtype)
+        return _from_file(Path(spec).expanduser(), device, dtype)
     if spec in SATCLIP_NAMES:
         return _from_hub(spec, device, dtype, revision, offline, cache_dir)
     if spec == "geoclip":
@@ -83,8 +84,18 @@ def load_encoders(specs: list[str | Path | Encoder | object], **options) -> list
     for index, name in enumerate(names):
         if name in names[:index]:
             first, second = specs[names.index(name)], specs[index]
-            raise UserError(f"encoders {str(first)!r} and {str(second)!r} would both be called {name!r}; rename one file")
+            raise UserError(
+                f"encoders {str(first)!r} and {str(second)!r} would both be called {name!r}; rename one file"
+            )
     return encoders
+
+
+def _check_device(device: torch.device | str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"device {str(device)!r} cannot be used here ({reason}); use 'cpu'") from None
 
 
 def _makers() -> dict[str, Callable[[str, torch.device | str, torch.dtype], Encoder]]:
@@ -131,7 +142,7 @@ def _from_file(path: Path, device: torch.device | str, dtype: torch.dtype) -> En
     file = read_weights_file(path)
     if geoclip.holds_geoclip(file):
         return geoclip.GeoClip(file, f"file {path.name}", "", path.stem, device, dtype)
-    return satclip_from_file(file, path.stem, f"file {path.name}", "", device, dtype)
+    return satclip_from_file(file, path.stem, f"file {path.name}", device=device, dtype=dtype)
 
 
 def _from_hub(
@@ -145,4 +156,5 @@ def _from_hub(
     hub_file = HubFile.of_satclip(name)
     fetched = fetch(hub_file, revision, offline, cache_dir)
     weights = read_weights_file(fetched.path)
-    return satclip_from_file(weights, name, f"hub {hub_file.repo}", fetched.commit or (revision or ""), device, dtype)
+    commit = fetched.commit or revision or ""
+    return satclip_from_file(weights, name, f"hub {hub_file.repo}", commit, LICENCE, device, dtype)

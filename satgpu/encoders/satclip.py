@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from satgpu.encoders.base import Provenance
 from satgpu.encoders.checkpoint import WeightsFile, read_weights_file, sound_tensor, what_is_in, whole_square_root
@@ -16,7 +15,7 @@ from satgpu.errors import UserError
 # The published checkpoint holds the location weights twice; torchgeo's module
 # and location-only files have them once, with a shorter prefix or none.
 PREFIXES = ("model.location.nnet.", "model.nnet.", "nnet.", "")
-LICENCE = "MIT"
+LICENCE = "MIT"  # of the six published models; a file's own licence is not known
 FILE_FORMAT = "satgpu location encoder 1"
 
 
@@ -25,6 +24,7 @@ def satclip_from_file(
     name: str,
     source: str,
     revision: str = "",
+    licence: str = "not stated",
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float64,
 ) -> HarmonicSiren:
@@ -37,7 +37,9 @@ def satclip_from_file(
     weights = location_weights(file)
     variant = _check_hyper_parameters(file, weights)
     _check_file_name(file, weights)
-    provenance = Provenance(name, source, revision, file.sha256, True, LICENCE, weights.legendre_polys, weights.dim)
+    if "source_sha256" in file.metadata:
+        source += f", extracted from {file.metadata.get('source', '')} (sha256 {file.metadata['source_sha256']})"
+    provenance = Provenance(name, source, revision, file.sha256, True, licence, weights.legendre_polys, weights.dim)
     return HarmonicSiren(weights, provenance, device, dtype, variant)
 
 
@@ -66,9 +68,10 @@ def extract_location(checkpoint: str | Path, out: str | Path) -> Path:
     Raises:
         UserError: the checkpoint is refused, or ``out`` exists or isn't named ``.safetensors``.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    out = Path(out)
+    out = Path(out).expanduser()
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: give a name that ends in .safetensors")
     if out.exists():
@@ -79,8 +82,14 @@ def extract_location(checkpoint: str | Path, out: str | Path) -> Path:
     weights = location_weights(file)
     variant = _check_hyper_parameters(file, weights)
     _check_file_name(file, weights)
-    tensors = {name: tensor for name, tensor in zip(_tensor_names(weights), weights.tensors(), strict=True)}
-    save_file(tensors, out, metadata=_metadata(file, weights, variant))
+    tensors = dict(zip(_tensor_names(weights), weights.tensors(), strict=True))
+    partial = out.with_name(out.name + ".partial")
+    try:
+        save_file(tensors, partial, metadata=_metadata(file, weights, variant))
+        partial.rename(out)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"{out}: cannot be written ({' '.join(str(error).split())[:120]})") from None
     return out
 
 
@@ -155,7 +164,9 @@ def _check_hyper_parameters(file: WeightsFile, weights: SirenWeights) -> str:
 def _refuse_other_choice(file: WeightsFile, key: str, supported: tuple[str, ...], what: str) -> None:
     value = file.hyper_parameters.get(key, supported[0])
     if value not in supported:
-        raise UserError(f"{file.path}: {key}={value!r} is a {what} not supported here; supported: {', '.join(supported)}")
+        raise UserError(
+            f"{file.path}: {key}={value!r} is a {what} not supported here; supported: {', '.join(supported)}"
+        )
 
 
 def _check_file_name(file: WeightsFile, weights: SirenWeights) -> None:
@@ -192,5 +203,4 @@ def _metadata(file: WeightsFile, weights: SirenWeights, variant: str) -> dict[st
         "hyper_parameters": json.dumps(hyper),
         "source": file.path.name,
         "source_sha256": file.sha256,
-        "licence": LICENCE,
     }

@@ -38,9 +38,7 @@ class SirenWeights:
         return [tensor for layer in self.layers for tensor in layer]
 
 
-def draw_siren(
-    features: int, width: int, dim: int, hidden_layers: int, generator: torch.Generator
-) -> SirenWeights:
+def draw_siren(features: int, width: int, dim: int, hidden_layers: int, generator: torch.Generator) -> SirenWeights:
     """Untrained float64 weights, as SatCLIP draws them before training.
 
     The first layer is uniform in ±1/fan_in, the others in ±√(6/fan_in), and

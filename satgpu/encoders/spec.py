@@ -21,7 +21,9 @@ class Options:
     wavelengths_km: tuple[int, ...]
 
 
-def parse_options(spec: str, numbers: dict[str, str], flags: tuple[str, ...] = (), wavelengths: bool = False) -> Options:
+def parse_options(
+    spec: str, numbers: dict[str, str], flags: tuple[str, ...] = (), wavelengths: bool = False
+) -> Options:
     """Read the options behind the first word of ``spec``.
 
     Args:

@@ -13,9 +13,7 @@ from satgpu.errors import UserError
 _CHUNK_POINTS = 8192
 
 
-def stream(
-    encoder: Encoder, lonlat_deg: Tensor, chunk_size: int | None = None
-) -> Iterator[tuple[slice, Tensor]]:
+def stream(encoder: Encoder, lonlat_deg: Tensor, chunk_size: int | None = None) -> Iterator[tuple[slice, Tensor]]:
     """The embeddings chunk by chunk, never all at once.
 
     Args:

@@ -76,14 +76,14 @@ def _split_spec(spec: str) -> tuple[Path, float | None]:
     if options or (query and text is None):
         raise UserError(f"table {spec!r}: cannot read the option {query!r}; the only one is ?within_km=DISTANCE")
     if text is None:
-        return Path(path), None
+        return Path(path).expanduser(), None
     try:
         within_km = float(text)
     except ValueError:
         within_km = math.nan
     if not 0 < within_km < math.inf:
         raise UserError(f"table {spec!r}: within_km must be a distance above 0; got {text!r}")
-    return Path(path), within_km
+    return Path(path).expanduser(), within_km
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -117,10 +117,7 @@ def _read_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import pandas as pd
 
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, low_memory=False)
+        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path, low_memory=False)
     except ImportError:
         raise UserError(f"{path}: reading parquet needs pyarrow; run 'pip install pyarrow' or give a .csv") from None
     except Exception as error:  # a broken file may raise anything
@@ -128,10 +125,14 @@ def _read_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
     for wanted in ("lon", "lat"):
         if wanted not in frame.columns:
             found = ", ".join(map(str, frame.columns[:6]))
-            raise UserError(f"{path}: column {wanted!r} is missing; wanted lon, lat and the embedding; found {found:.120}")
+            raise UserError(
+                f"{path}: column {wanted!r} is missing; wanted lon, lat and the embedding; found {found:.120}"
+            )
     for column in frame.columns:
         if getattr(frame[column].dtype, "kind", "O") not in "fiu":
-            raise UserError(f"{path}: column {str(column)!r:.60} does not hold numbers; keep lon, lat and the embedding")
+            raise UserError(
+                f"{path}: column {str(column)!r:.60} does not hold numbers; keep lon, lat and the embedding"
+            )
     embedding = frame.drop(columns=["lon", "lat"])
     # Copies: pandas may hand out read-only views, which torch does not take.
     lonlat = frame[["lon", "lat"]].to_numpy(np.float64, copy=True, na_value=np.nan)
