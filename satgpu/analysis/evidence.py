@@ -16,7 +16,7 @@ from scipy import stats
 
 from satgpu.analysis.differences import paired_rows
 from satgpu.analysis.intervals import Interval, mean_interval
-from satgpu.analysis.kernel import half_crossing_km
+from satgpu.analysis.kernel import first_crossing, half_crossing_km
 from satgpu.analysis.published import published_pairs, published_similarity
 from satgpu.analysis.tables import RunTables
 
@@ -121,7 +121,7 @@ def half_distance(evidence: Evidence, which: str) -> Interval:
 def half_distance_linear_km(evidence: Evidence, which: str) -> float:
     """The same crossing interpolated in plain distance, as a reader of the notebook's table would."""
     curve = evidence.similarity.groupby("distance_km")[which].mean()
-    return float(half_crossing_km(curve.index.to_numpy(dtype=float), curve.to_numpy()[None], log=False)[0])
+    return float(first_crossing(curve.index.to_numpy(dtype=float), curve.to_numpy()[None], 0.5)[0])
 
 
 def points(value: float) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import PchipInterpolator
 
 from satgpu.analysis.intervals import deviation_weights, percentiles
 from satgpu.analysis.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
@@ -154,24 +155,31 @@ def similarity_curve(similarity: pd.DataFrame, grid: str = "distances", value: s
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0.5, log: bool = True) -> np.ndarray:
-    """Where each row of k first falls to ``level``, interpolated in log distance (``log=False``: in distance).
+def half_crossing_km(distance_km: np.ndarray, k_BK: np.ndarray, level: float = 0.5) -> np.ndarray:
+    """Where each row of k first falls to ``level``, interpolated in log distance by a monotone cubic.
 
     Returns:
         (B,) km; 0 where it is below at the nearest distance, inf where it never falls so far.
 
-    >>> half_crossing_km(np.array([100.0, 400.0]), np.array([[0.75, 0.25], [0.4, 0.3], [0.9, 0.6]])).round()
-    array([200.,   0.,  inf])
+    >>> half_crossing_km(np.array([100.0, 200.0, 400.0]), np.array([[0.9, 0.5, 0.2], [0.4, 0.3, 0.2]])).round()
+    array([200.,   0.])
     """
-    into, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
-    at, k_BK = into(np.asarray(distance_km, dtype=float)), np.atleast_2d(k_BK)
-    below = k_BK <= level
+    log_km = np.log(np.asarray(distance_km, dtype=float))
+    # Twenty steps between each two samples: a straight line is good enough between those.
+    fine = np.interp(np.arange(20 * (len(log_km) - 1) + 1) / 20, np.arange(len(log_km)), log_km)
+    curve = PchipInterpolator(log_km, np.atleast_2d(k_BK), axis=1)(fine)
+    return np.exp(first_crossing(fine, curve, level))
+
+
+def first_crossing(x: np.ndarray, y_BK: np.ndarray, level: float) -> np.ndarray:
+    """(B,) x where each row of straight lines first falls to ``level``; -inf if below from the start, inf if never."""
+    below = y_BK <= level
     after = np.maximum(below.argmax(axis=1), 1)
-    row = np.arange(len(k_BK))
-    near, far = k_BK[row, after - 1], k_BK[row, after]
+    row = np.arange(len(y_BK))
+    near, far = y_BK[row, after - 1], y_BK[row, after]
     share = (near - level) / np.where(near == far, 1.0, near - far)
-    km = back(at[after - 1] + share * (at[after] - at[after - 1]))
-    return np.where(~below.any(axis=1), np.inf, np.where(below[:, 0], 0.0, km))
+    found = x[after - 1] + share * (x[after] - x[after - 1])
+    return np.where(~below.any(axis=1), np.inf, np.where(below[:, 0], -np.inf, found))
 
 
 COLUMN_OF = {"": "similarity_mean", "centred_": "centred_similarity_mean"}

@@ -5,8 +5,8 @@ points at the notebook's distances and uniform bearings around each; they show
 the spread over places. **Great circles** (``grid=quadrature``): circles through
 a uniform place at a uniform bearing, M points equally spaced on each. All M²
 pairs of a circle are used, so that one embedding serves M distances, up to the
-antipode: the kernel's spectrum is integrated over these. Pairs nearer than one
-step are added, at distances that shrink by √2, because an encoder may hold
+antipode: the kernel's spectrum is integrated over these. Pairs at √2 steps and
+nearer than one step are added, at distances that shrink by √2, because an encoder may hold
 detail much finer than the step (GeoCLIP does: a quarter of its kernel falls
 within 20 km).
 
@@ -48,21 +48,22 @@ class CircleDesign:
 
     Args:
         circles: independent great circles, the units of the bootstrap.
-        points: on each circle, even.
-        near_steps: distances below one step, each 1/√2 of the next.
-        near_pairs: pairs at each of those distances on each circle.
+        points: on each circle, even; neighbours are one step apart.
+        near_pairs: pairs at √2 steps on each circle. At shorter distances, each
+            1/√2 of the next, there are fewer, because similarities vary less there.
+        near_steps: how many distances shorter than a step.
     """
 
     circles: int = 48
     points: int = 512
+    near_pairs: int = 64
     near_steps: int = 12
-    near_pairs: int = 16
 
     def __post_init__(self):
-        if self.circles < 2 or self.points < 8 or self.points % 2 or not 0 < self.near_pairs <= self.points:
+        if self.circles < 2 or self.points < 8 or self.points % 2 or not 8 <= self.near_pairs <= self.points:
             raise UserError(
-                f"a kernel needs at least 2 circles of an even number of points, 8 or more; "
-                f"got {self.circles} circles of {self.points} points with {self.near_pairs} near pairs"
+                f"a kernel needs 2 circles or more, of an even number of points, 8 or more, with 8 near pairs or more "
+                f"but no more than points; got {self.circles} circles, {self.points} points, {self.near_pairs} pairs"
             )
 
     @property
@@ -72,8 +73,13 @@ class CircleDesign:
 
     @property
     def near_km(self) -> list[float]:
-        """Distances below one step, ascending."""
-        return [self.step_km / math.sqrt(2) ** i for i in range(self.near_steps, 0, -1)]
+        """Distances that are no whole number of steps, ascending: below one step, and √2 steps."""
+        return [self.step_km / math.sqrt(2) ** i for i in (*range(self.near_steps, 0, -1), -1)]
+
+    @property
+    def near_counts(self) -> list[int]:
+        """Pairs on each circle at each of ``near_km``."""
+        return [max(8, round(self.near_pairs * km / self.near_km[-1])) for km in self.near_km]
 
 
 def kernel_table(
@@ -199,44 +205,55 @@ class _Pairs:
         """(C, K) mean and deviation over bearings, and centred mean, of points around places."""
         here, there = self.directions(places_C2), self.directions(points_CKB2)
         plain, centred = (torch.einsum("cd,ckbd->ckb", a, b) for a, b in zip(here, there, strict=True))
-        return plain.mean(dim=-1), plain.std(dim=-1, correction=0), centred.mean(dim=-1)
+        return plain.mean(dim=-1), _std(plain), centred.mean(dim=-1)
 
 
 def _circle_points(places_C2: Tensor, bearing_C: Tensor, design: CircleDesign) -> tuple[Tensor, Tensor]:
-    """(C, M, 2) points on the circles, and (C, K, S, 2) points a near distance on from every M/S-th of them."""
-    start = unit_vectors(places_C2)
-    heading = unit_vectors(destination_deg(places_C2, bearing_C, EARTH_RADIUS_KM * math.pi / 2))
+    """(C, M, 2) points on the circles, and (C, T, 2) points a near distance on from some of them."""
+    start = unit_vectors(places_C2)[:, None]
+    heading = unit_vectors(destination_deg(places_C2, bearing_C, EARTH_RADIUS_KM * math.pi / 2))[:, None]
 
     def at(angle_rad: Tensor) -> Tensor:
-        u, t = (v.reshape(len(v), *[1] * angle_rad.ndim, 3) for v in (start, heading))
-        return lonlat_deg_from_unit(angle_rad.cos()[..., None] * u + angle_rad.sin()[..., None] * t)
+        return lonlat_deg_from_unit(angle_rad.cos()[:, None] * start + angle_rad.sin()[:, None] * heading)
 
     angle_M = torch.arange(design.points, dtype=torch.float64) * (2 * math.pi / design.points)
-    near_K = torch.tensor(design.near_km, dtype=torch.float64) / EARTH_RADIUS_KM
-    return at(angle_M), at(near_K[:, None] + angle_M[_near_from(design)])
+    which_T, from_T = _near_pairs(design)
+    near_T = torch.tensor(design.near_km, dtype=torch.float64)[which_T] / EARTH_RADIUS_KM
+    return at(angle_M), at(angle_M[from_T] + near_T)
 
 
-def _near_from(design: CircleDesign) -> Tensor:
-    """(S,) which points of a circle the near pairs start from, spread evenly."""
-    return torch.arange(design.near_pairs) * design.points // design.near_pairs
+def _near_pairs(design: CircleDesign) -> tuple[Tensor, Tensor]:
+    """(T,) which near distance a pair is for, and which point of the circle it starts from.
+
+    Starts are spread evenly, and differ between distances: pairs that shared
+    their start would share their luck, and all near distances their error.
+    """
+    counts = torch.tensor(design.near_counts)
+    which = torch.arange(len(counts)).repeat_interleave(counts)
+    along = torch.cat([torch.arange(n) / n for n in design.near_counts])
+    return which, ((along + which * 0.618) % 1 * design.points).long()
 
 
-def _along_circles(pairs: _Pairs, circle_CM2: Tensor, near_CKS2: Tensor, design: CircleDesign) -> tuple[Tensor, ...]:
+def _along_circles(pairs: _Pairs, circle_CM2: Tensor, near_CT2: Tensor, design: CircleDesign) -> tuple[Tensor, ...]:
     """Distances (K,), pairs (K,) and (C, K) mean, deviation and centred mean: near distances first, then the lags."""
-    on_circle, near = pairs.directions(circle_CM2), pairs.directions(near_CKS2)
-    start = _near_from(design)
-    near_plain, near_centred = (
-        torch.einsum("csd,cksd->cks", a[:, start], b) for a, b in zip(on_circle, near, strict=True)
-    )
+    on_circle, near = pairs.directions(circle_CM2), pairs.directions(near_CT2)
+    which, start = _near_pairs(design)
+    near_plain, near_centred = ((a[:, start] * b).sum(dim=-1) for a, b in zip(on_circle, near, strict=True))
     lag_plain, lag_centred = (_lags(e @ e.mT) for e in on_circle)
-    distances = torch.cat([torch.tensor(design.near_km), torch.arange(design.points // 2 + 1) * design.step_km])
-    n_pairs = torch.cat(
-        [torch.full((design.near_steps,), design.near_pairs), torch.full((design.points // 2 + 1,), design.points)]
-    )
-    mean = torch.cat([near_plain.mean(dim=-1), lag_plain.mean(dim=-1)], dim=1)
-    std = torch.cat([near_plain.std(dim=-1, correction=0), lag_plain.std(dim=-1, correction=0)], dim=1)
-    centred = torch.cat([near_centred.mean(dim=-1), lag_centred.mean(dim=-1)], dim=1)
+    near_parts = [near_plain[:, which == k] for k in range(len(design.near_km))]
+    centred_parts = [near_centred[:, which == k] for k in range(len(design.near_km))]
+    lags = torch.arange(design.points // 2 + 1)
+    distances = torch.cat([torch.tensor(design.near_km), lags * design.step_km])
+    n_pairs = torch.cat([torch.tensor(design.near_counts), torch.full_like(lags, design.points)])
+    mean = torch.cat([*(p.mean(dim=1, keepdim=True) for p in near_parts), lag_plain.mean(dim=-1)], dim=1)
+    std = torch.cat([*(_std(p)[:, None] for p in near_parts), _std(lag_plain)], dim=1)
+    centred = torch.cat([*(p.mean(dim=1, keepdim=True) for p in centred_parts), lag_centred.mean(dim=-1)], dim=1)
     return distances, n_pairs, mean, std, centred
+
+
+def _std(similarity: Tensor) -> Tensor:
+    """Standard deviation along the last axis, of the values as they are."""
+    return similarity.std(dim=-1, correction=0)
 
 
 def _lags(gram_CMM: Tensor) -> Tensor:
