@@ -45,16 +45,21 @@ def _run(args: list[str], prog: str) -> int:
     from satgpu.interrupt import Interrupted
     from satgpu.pipeline import run
 
-    console = Console()
+    console = _console()
     if how["dry_run"]:
         print_forecast(config, console)
         return 0
     try:
-        run(config, how["out"], how["resume"], _command_words(args), console)
+        run(config, how["out"], how["resume"], _command_words(args), console, how["report"])
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return stop.status
     return 0
+
+
+def _console() -> Console:
+    """The terminal, or plain text wide enough for the tables."""
+    return Console() if sys.stdout.isatty() else Console(width=120)
 
 
 def _command_words(args: list[str]) -> list[str]:
@@ -80,7 +85,7 @@ def _summarize(args: list[str], prog: str) -> int:
     from satgpu import report
     from satgpu.analysis import read_run
 
-    console = Console()
+    console = _console()
     if len(options.runs) > 1:
         for path in report.compare_runs([Path(run) for run in options.runs], Path(options.out)):
             console.print(f"wrote {path}")

@@ -130,6 +130,9 @@ def make_parser(prog: str) -> ArgumentParser:
     parser.add_argument("--out", type=str, default=None, help="run folder (default: logs/PROTOCOL-DATE-TIME)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost, train nothing")
+    parser.add_argument(
+        "--report", action=ActionYesNo(no_prefix="no-"), default=True, help="figures, summary and report at the end"
+    )
     docs = _field_docs(Config)
     for name in ("encoders", "experiments"):
         default = list(Config.__dataclass_fields__[name].default)
@@ -145,7 +148,7 @@ _DESCRIPTION = "How fine a spatial detail can a location encoder tell apart? Run
 
 
 def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
-    """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``)."""
+    """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``, ``report``)."""
     for path in _config_files(args):
         _check_file(path)
     parser = make_parser(prog)
@@ -156,7 +159,7 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     except (ArgumentError, TypeError, ValueError, OSError) as error:
         raise _explained(parser, error) from error
     options = vars(values)
-    how = {name: options.pop(name) for name in ("out", "resume", "dry_run")}
+    how = {name: options.pop(name) for name in ("out", "resume", "dry_run", "report")}
     options.pop("config")
     for name in ("encoders", "experiments"):
         options[name] = tuple(options[name])

@@ -56,7 +56,9 @@ def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, 
     return loaded, tuple(choice.specs), choice.notice
 
 
-def run(config: Config, out: str | None, resume: bool, command: list[str], console: Console) -> Path:
+def run(
+    config: Config, out: str | None, resume: bool, command: list[str], console: Console, with_report: bool = True
+) -> Path:
     """Run the study and write its folder.
 
     Args:
@@ -65,6 +67,7 @@ def run(config: Config, out: str | None, resume: bool, command: list[str], conso
         resume: continue the run in ``out``.
         command: the command line, recorded and offered again when the run is cut.
         console: where progress and tables go.
+        with_report: draw figures and write summary and report at the end; ``summarize`` can do it later.
 
     Returns:
         the run folder.
@@ -86,7 +89,9 @@ def run(config: Config, out: str | None, resume: bool, command: list[str], conso
         with Interruption(resume_command(command, path)) as interruption:
             _measure(study, folder, ranks, interruption, console)
         if ranks.rank == 0:
-            _finish(study, folder, facts, console)
+            _finish(folder, facts)
+            if with_report:
+                _report(folder.path, console)
     finally:
         folder.close()
     ranks.barrier()
@@ -201,19 +206,19 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
 
 
-def _finish(study: Study, folder: RunFolder, facts: dict[str, Any], console: Console) -> None:
-    """Steps 5 and 6, from the tables alone."""
+def _finish(folder: RunFolder, facts: dict[str, Any]) -> None:
+    """The tables in their final order, and the run's end on record."""
     folder.merge()
     folder.fold_curves()
     ended = time.time()
-    started = datetime.fromisoformat(facts["started"]).timestamp()
-    facts = facts | {
-        "finished": _moment(ended),
-        "seconds": round(ended - started),
-        "probes": len(folder.finished_tasks()),
-    }
-    folder.write_environment(facts)
+    seconds = round(ended - datetime.fromisoformat(facts["started"]).timestamp())
+    probes = len(folder.finished_tasks())
+    folder.write_environment(facts | {"finished": _moment(ended), "seconds": seconds, "probes": probes})
+
+
+def _report(path: Path, console: Console) -> None:
+    """Steps 5 and 6, from the tables alone."""
     with spinner(console, "figures, summary and report"):
-        report.write_report(folder.path)
-    report.print_tables(read_run(folder.path), console)
-    console.print(f"\n[bold]Report:[/] {folder.path / 'report.html'}   [bold]Summary:[/] {folder.path / 'summary.md'}")
+        report.write_report(path)
+    report.print_tables(read_run(path), console)
+    console.print(f"\n[bold]Report:[/] {path / 'report.html'}   [bold]Summary:[/] {path / 'summary.md'}")

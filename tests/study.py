@@ -27,8 +27,8 @@ def write_config(folder: Path, **changes) -> Path:
     return path
 
 
-def run_study(config: Path, out: Path, *args: str, resume: bool = False) -> Path:
-    """Run it in this process, quietly."""
+def run_study(config: Path, out: Path, *args: str, resume: bool = False, report: bool = False) -> Path:
+    """Run it in this process, quietly; by default for its tables alone."""
     words = ["--config", str(config), "--device", "cpu", "--offline", *args]
     options, _ = parse_run(words, "run_all.py")
-    return run(options, str(out), resume, ["python", "scripts/run_all.py", *words], Console(quiet=True))
+    return run(options, str(out), resume, ["python", "scripts/run_all.py", *words], Console(quiet=True), report)

@@ -20,7 +20,7 @@ def _parse(*args):
 def test_no_arguments_give_the_defaults():
     config, how = _parse()
     assert config == Config()
-    assert how == {"out": None, "resume": False, "dry_run": False}
+    assert how == {"out": None, "resume": False, "dry_run": False, "report": True}
 
 
 @pytest.mark.parametrize("name", ["deep_dive", "notebook", "smoke"])

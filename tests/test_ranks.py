@@ -33,7 +33,7 @@ def _free_port() -> int:
 
 
 def _words(config, out, *more):
-    return ["--config", str(config), "--device", "cpu", "--offline", "--out", str(out), *more]
+    return ["--config", str(config), "--device", "cpu", "--offline", "--no-report", "--out", str(out), *more]
 
 
 def _torchrun(config, out, processes, *launch):

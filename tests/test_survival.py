@@ -31,7 +31,7 @@ def _run_in_process(config, out, resume):
     from satgpu.cli import run_command
 
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of this process
-    words = ["--config", str(config), "--device", "cpu", "--offline", "--out", str(out)]
+    words = ["--config", str(config), "--device", "cpu", "--offline", "--no-report", "--out", str(out)]
     os._exit(run_command(words + ["--resume"] * resume))
 
 
