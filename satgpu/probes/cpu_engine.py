@@ -8,6 +8,7 @@ of groups.
 """
 
 import queue
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,7 @@ class CpuEngine:
         self._stopping.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(self._n_threads)
+        self._report.peak_memory_bytes = _peak_memory_bytes()
 
     def _take(self, timeout_s: float) -> ProbeResult:
         """The next result; raises what a worker raised."""
@@ -145,3 +147,13 @@ class SharedEpochs:
             earlier_open = any(count for e, count in self._to_come.items() if e < epoch)
             if self._to_come[epoch] == 0 and not earlier_open:
                 del self._to_come[epoch], self._data[epoch]
+
+
+def _peak_memory_bytes() -> int:
+    """The most memory this process has held; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

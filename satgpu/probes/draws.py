@@ -58,9 +58,26 @@ class HashedDraws:
     def parameters(self, probe: int, layout: Layout, activation: str) -> Tensor:
         return initial_parameters(self.probe_seeds[probe], layout, activation)
 
+    def order_seed(self, probe: int) -> int:
+        """The seed behind ``order``, for ``hashed_orders``."""
+        return self._seed(probe)
+
     def _seed(self, probe: int) -> int:
         """The seed of split and order."""
         return self.split_seed if self.shared else int(self.probe_seeds[probe])
+
+
+def hashed_orders(seeds: Tensor, epochs: Tensor, n_fit: int) -> Tensor:
+    """(p, n_fit) the orders of many ``HashedDraws`` at once, each at its own epoch.
+
+    Args:
+        seeds: (p,) int64 of ``HashedDraws.order_seed``.
+        epochs: (p,) int64.
+        n_fit: rows.
+    """
+    index = torch.arange(n_fit, device=seeds.device)
+    bits = hash_bits(seeds.unsqueeze(-1), _FIRST_EPOCH + epochs.unsqueeze(-1), index)
+    return torch.argsort(bits, dim=-1, stable=True)
 
 
 def probe_seed(seed: int, index: int) -> int:

@@ -15,12 +15,12 @@ _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: successive counters d
 _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
-def hash_bits(seed: int | Tensor, stream: int, index: Tensor) -> Tensor:
+def hash_bits(seed: int | Tensor, stream: int | Tensor, index: Tensor) -> Tensor:
     """64 random bits for each index.
 
     Args:
         seed: an integer, or (...) int64 that broadcasts against ``index``.
-        stream: tells apart the uses of one seed.
+        stream: tells apart the uses of one seed; an integer, or int64 that broadcasts against ``seed``.
         index: (...) int64 counters.
 
     Returns:
@@ -28,7 +28,8 @@ def hash_bits(seed: int | Tensor, stream: int, index: Tensor) -> Tensor:
     """
     if isinstance(seed, int):
         seed = torch.tensor(_signed(seed), device=index.device)
-    key = _mix(_mix(seed) + _signed(stream * _GOLDEN))
+    step = _signed(stream * _GOLDEN) if isinstance(stream, int) else stream * _signed(_GOLDEN)
+    key = _mix(_mix(seed) + step)
     return _mix(key + index * _signed(_GOLDEN))
 
 

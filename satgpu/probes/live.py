@@ -10,13 +10,10 @@ from torch import Tensor
 from satgpu.probes.adam import FusedAdam
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
 from satgpu.probes.cohort import Cohort
-from satgpu.probes.fitness import chance
+from satgpu.probes.finish import Training, make_result
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import predictions, score
 from satgpu.probes.stopping import StoppingRule
-
-_SCORING_ROWS = 2048  # at once, so that activations stay in cache
-
 
 @dataclass(frozen=True)
 class EpochData:
@@ -111,45 +108,14 @@ class LiveProbe:
 
     def result(self) -> ProbeResult:
         """Scores with the best weights (the last ones without early stopping)."""
-        cohort, group = self.cohort, self.cohort.group
-        if cohort.options.early_stopping:
-            self.flat.copy_(self.best)
-        train_score, _ = self._score_rows(cohort.rows[0])
-        test_score, predicted = self._score_rows(group.test_rows.to(cohort.device))
-        if not self.failure and not bool(torch.isfinite(self.flat).all()):
-            self.failure = f"non-finite weights after epoch {self.rule.epochs}"
-        if not self.failure and group.test_rows.numel() == 0:
-            failure = "no test rows"
-        else:
-            failure = self.failure
-        nan = math.nan
-        keep = group.keep_parameters
-        return ProbeResult(
-            key=group.keys[self.member],
-            train_score=nan if self.failure else train_score,
-            validation_score=self.rule.best if self.validation_scores and not self.failure else nan,
-            test_score=nan if self.failure else test_score,
-            chance=chance(group, self.member),
+        early_stopping = self.cohort.options.early_stopping
+        training = Training(
+            flat=self.best if early_stopping else self.flat,
             n_iter=self.rule.epochs,
             stop_reason=self.stop_reason,
-            failure=failure,
-            n_train=group.train_rows.shape[0],
-            n_validation=cohort.rows[1].shape[0],
-            n_test=group.test_rows.shape[0],
-            loss_curve=np.asarray(self.losses, dtype=np.float32),
-            validation_curve=np.asarray(self.validation_scores, dtype=np.float32),
-            test_predictions=predicted.numpy() if group.keep_test_predictions else None,
-            parameters=self.flat if keep else None,
-            input_shift=cohort.scaling[0] if keep and cohort.scaling else None,
-            input_scale=cohort.scaling[1] if keep and cohort.scaling else None,
+            failure=self.failure,
+            best_score=self.rule.best if early_stopping else math.nan,
+            losses=np.asarray(self.losses, dtype=np.float32),
+            validation_scores=np.asarray(self.validation_scores, dtype=np.float32),
         )
-
-    def _score_rows(self, rows: Tensor) -> tuple[float, Tensor]:
-        """Score and predictions on some rows of X, with the weights as they are."""
-        cohort, task = self.cohort, self.cohort.group.task
-        parts = [
-            predictions(forward(cohort.inputs(part), self.weights, self.biases, cohort.options.activation)[-1], task)
-            for part in rows.split(_SCORING_ROWS)
-        ]
-        predicted = torch.cat(parts) if parts else torch.empty(0)
-        return float(score(predicted, cohort.labels(self.member, rows), task)), predicted
+        return make_result(self.cohort, self.member, training)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -10,9 +10,11 @@ from satgpu.probes.cohort import Cohort, cut_to_cohorts
 from satgpu.probes.cpu_engine import CpuEngine
 from satgpu.probes.fitness import reasons_not_to_train, untrained_result
 from satgpu.probes.groups import ProbeGroup
-from satgpu.probes.loop import Turns, run_bare
+from satgpu.probes.loop import Engine, Turns, run_bare
+from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult, TrainingReport
+from satgpu.probes.slot_engine import SlotEngine
 
 _COHORT_PROBES = 64
 
@@ -47,14 +49,18 @@ def train_probes(
     """
     device = torch.device(device)
     report = TrainingReport()
+    if lightning:
+        from satgpu.probes.lightning_loop import run_under_lightning  # takes seconds, so only where needed
     started = time.perf_counter()
-    engine = CpuEngine(_cohorts(groups, options, device, dtype), torch.get_num_threads(), report)
+    cohorts = _cohorts(groups, options, device, dtype, memory_budget_bytes)
+    if device.type == "cpu":
+        engine: Engine = CpuEngine(cohorts, torch.get_num_threads(), report)
+    else:
+        engine = SlotEngine(cohorts, options, device, dtype, report, memory_budget_bytes)
     turns = Turns(engine, report, on_result, should_stop)
     try:
-        with _exact_products(allow_tf32 and device.type == "cuda"):
+        with _settings(device, allow_tf32):
             if lightning:
-                from satgpu.probes.lightning_loop import run_under_lightning  # seconds to import
-
                 run_under_lightning(turns, device)
             else:
                 run_bare(turns)
@@ -65,18 +71,24 @@ def train_probes(
 
 
 @contextmanager
-def _exact_products(allow_tf32: bool) -> Iterator[None]:
-    """float32 products in full precision, unless asked otherwise, whatever the caller's setting is."""
+def _settings(device: torch.device, allow_tf32: bool) -> Iterator[None]:
+    """float32 products in full precision unless asked otherwise, on this device; the caller's settings after."""
+    on_gpu = device.type == "cuda"
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allow_tf32 else "highest")
+    torch.set_float32_matmul_precision("high" if allow_tf32 and on_gpu else "highest")
     try:
-        yield
+        with torch.cuda.device(device) if on_gpu else nullcontext():
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
 
 
 def _cohorts(
-    groups: Iterable[ProbeGroup], options: ProbeOptions, device: torch.device, dtype: torch.dtype
+    groups: Iterable[ProbeGroup],
+    options: ProbeOptions,
+    device: torch.device,
+    dtype: torch.dtype,
+    memory_budget_bytes: int | None = None,
 ) -> Iterator[Cohort | ProbeResult]:
     """Cohorts to train, and results of probes that cannot be trained, in the order of the groups."""
     for group in groups:
@@ -85,4 +97,15 @@ def _cohorts(
             if reason:
                 yield untrained_result(group, member, reason)
         members = [member for member, reason in enumerate(reasons) if not reason]
-        yield from cut_to_cohorts(group, members, options, device=device, dtype=dtype, size=_COHORT_PROBES)
+        size = _cohort_size(group, options, dtype, memory_budget_bytes)
+        yield from cut_to_cohorts(group, members, options, device=device, dtype=dtype, size=size)
+
+
+def _cohort_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, budget_bytes: int | None) -> int:
+    """Probes that train side by side: as many as the budget holds, at least one."""
+    if budget_bytes is None:
+        return _COHORT_PROBES
+    n_train, n_features = group.train_rows.shape[0], group.X.shape[1]
+    per_probe = dtype.itemsize * (5 * Layout((n_features, *options.hidden_layer_sizes, 1)).size + 3 * n_train)
+    shared = dtype.itemsize * 6 * n_train * n_features  # the rows, and two epochs of minibatches both ways round
+    return max(1, min(_COHORT_PROBES, (budget_bytes - shared) // per_probe))
