@@ -50,12 +50,12 @@ class GeoClip(ChunkedEncoder):
         provenance = Provenance(name, source, revision, file.sha256, True, LICENCE, None, sizes.pop())
         super().__init__(provenance, device, dtype, _CHUNK_POINTS)
         self._capsules = [
-            (waves.to(self.device, dtype), [(w.to(self.device, dtype), b.to(self.device, dtype)) for w, b in layers])
+            (waves.to(self.device), [(w.to(self.device, dtype), b.to(self.device, dtype)) for w, b in layers])
             for waves, layers in capsules
         ]
 
     def _embed(self, lonlat_deg: Tensor) -> Tensor:
-        projected = equal_earth(lonlat_deg.flip(1)).to(self.dtype)
+        projected = equal_earth(lonlat_deg.flip(1))
         return sum(_run_capsule(projected, waves, layers) for waves, layers in self._capsules)
 
 
@@ -66,13 +66,13 @@ def load_geoclip(
     offline: bool = False,
     cache_dir: str | Path | None = None,
 ) -> GeoClip:
-    """GeoCLIP from the installed package's files, else from the hub; from the hub where a revision is asked for.
+    """GeoCLIP from the installed package's files, else from the hub, at ``revision`` there.
 
     Raises:
         UserError: neither has the weights; says what to install.
     """
     packaged = weights_in_package()
-    if packaged and revision is None:
+    if packaged:
         source = f"package geoclip, {WEIGHTS_IN_PACKAGE.as_posix()}"
         return GeoClip(read_weights_file(packaged), source, _package_version(), device=device, dtype=dtype)
     try:
@@ -111,9 +111,10 @@ def equal_earth(latlon_deg: Tensor) -> Tensor:
 
 
 def _run_capsule(projected: Tensor, waves: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """(C, D) of one capsule; the phase in float64 always: it reaches thousands of radians."""
     phase = 2 * math.pi * (projected @ waves.T)
-    hidden = torch.cat([phase.cos(), phase.sin()], dim=1)
     *inner, (head_weight, head_bias) = layers
+    hidden = torch.cat([phase.cos(), phase.sin()], dim=1).to(head_weight.dtype)
     for weight, bias in inner:
         hidden = functional.linear(hidden, weight, bias).relu_()
     return functional.linear(hidden, head_weight, head_bias)
