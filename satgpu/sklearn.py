@@ -78,6 +78,7 @@ class ScikitLearnDraws:
             weight.copy_(torch.from_numpy(random_state.uniform(-bound, bound, weight.shape)))
             bias.copy_(torch.from_numpy(random_state.uniform(-bound, bound, bias.shape)))
         self._order: np.ndarray | None = None
+        self._before_orders: tuple | None = None
 
     def split(self, probe: int, labels: Tensor, n_validation: int) -> tuple[Tensor, Tensor]:
         """``train_test_split``'s positions."""
@@ -90,9 +91,12 @@ class ScikitLearnDraws:
         return torch.from_numpy(fit), torch.from_numpy(validation)
 
     def order(self, probe: int, epoch: int, n_fit: int) -> Tensor:
-        """The last epoch's order, shuffled on."""
-        before = np.arange(n_fit) if self._order is None else self._order
-        self._order = shuffle(before, random_state=self._random_state)
+        """The last epoch's order, shuffled on; epoch 0 begins anew, as a probe does that starts again."""
+        if epoch == 0:
+            self._before_orders = self._before_orders or self._random_state.get_state()
+            self._random_state.set_state(self._before_orders)
+            self._order = np.arange(n_fit)
+        self._order = shuffle(self._order, random_state=self._random_state)
         return torch.from_numpy(self._order)
 
     def parameters(self, probe: int, layout: Layout, activation: str) -> Tensor:
@@ -158,7 +162,7 @@ class _MLPProbe(BaseEstimator):
             check_random_state(self.random_state), layout, self.activation, stratify, self.validation_fraction
         )
         group = ProbeGroup(
-            X=torch.from_numpy(X),
+            X=torch.tensor(X),
             Y=y.unsqueeze(0),
             train_rows=torch.arange(X.shape[0]),
             test_rows=torch.arange(0),
@@ -202,7 +206,7 @@ class _MLPProbe(BaseEstimator):
     def _raw_output(self, X) -> Tensor:
         """(n, C) before the output function."""
         check_is_fitted(self)
-        X = torch.from_numpy(validate_data(self, X, dtype=np.float64, reset=False))
+        X = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
         if self._result.input_shift is not None:
             X = (X - self._result.input_shift.cpu()) / self._result.input_scale.cpu()
         flat = self._result.parameters.cpu()
@@ -257,7 +261,7 @@ class MLPProbeRegressor(RegressorMixin, _MLPProbe):
         """Fit to (n, d) inputs and (n,) numbers."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         y = column_or_1d(y, warn=True)
-        self._train(X, torch.from_numpy(np.asarray(y, dtype=np.float64)), "regression", 1)
+        self._train(X, torch.tensor(y, dtype=torch.float64), "regression", 1)
         self.out_activation_ = "identity"
         return self
 

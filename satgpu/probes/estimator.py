@@ -175,8 +175,7 @@ class MLPProbes:
             wanted = (*self._probes, "n")
             raise ValueError(f"Y must have the leading axes of fit, {wanted}; got {tuple(np.shape(Y))}")
         if self.task == "regression":
-            truth = torch.as_tensor(np.asarray(Y) if not isinstance(Y, Tensor) else Y)
-            values = score(torch.as_tensor(self.predict(X)), truth.cpu(), self.task)
+            values = score(torch.as_tensor(self.predict(X)), _as_tensor(Y).cpu(), self.task)
         else:
             same = self.predict(X) == (Y.cpu() if isinstance(Y, Tensor) else np.asarray(Y))
             values = torch.as_tensor(same).double().mean(-1)
@@ -197,7 +196,7 @@ class MLPProbes:
 
     def _inputs(self, X: Any) -> Tensor:
         """(g, n, d); g is 1 where X has no groups."""
-        X = X if isinstance(X, Tensor) else torch.as_tensor(np.asarray(X))
+        X = _as_tensor(X)
         if X.ndim not in (2, 3):
             raise ValueError(f"X must be (n, d) or (g, n, d); got {tuple(X.shape)}")
         X = X if X.is_floating_point() else X.double()
@@ -206,7 +205,7 @@ class MLPProbes:
     def _encode(self, Y: Any) -> Tensor:
         """Class indices into ``classes_``, or numbers."""
         if self.task == "regression":
-            Y = Y if isinstance(Y, Tensor) else torch.as_tensor(np.asarray(Y))
+            Y = _as_tensor(Y)
             return Y if Y.is_floating_point() else Y.double()
         if isinstance(Y, Tensor):
             self.classes_, index = torch.unique(Y.cpu(), return_inverse=True)
@@ -319,9 +318,17 @@ def _grouped(labels: Tensor, X_GND: Tensor) -> Tensor:
     return grouped
 
 
+def _as_tensor(values: Any) -> Tensor:
+    """A tensor of an array or anything like it; torch takes no read-only memory."""
+    if isinstance(values, Tensor):
+        return values
+    values = np.asarray(values)
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
+
+
 def _per_probe(name: str, values: Any, shape: torch.Size) -> Tensor:
     """(g, p) from values of the probes' shape."""
-    values = values.cpu() if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    values = _as_tensor(values).cpu()
     if values.numel() != math.prod(shape):
         raise ValueError(f"{name} must have one value for each of {math.prod(shape)} probes; got {tuple(values.shape)}")
     return values.reshape(shape)
