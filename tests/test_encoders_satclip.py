@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+import re
 
 import pytest
 import torch
@@ -193,12 +194,24 @@ def test_a_state_dict_that_is_none_is_refused(tmp_path):
     assert "'state_dict' and 'hyper_parameters' must be dicts" in refusal(path)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
-def test_a_file_cut_short_is_refused(tmp_path, keep):
+@pytest.mark.parametrize("keep", [0, 1, 30, 100, 500])
+def test_a_file_of_which_little_is_left_is_refused(tmp_path, keep):
+    path = checkpoint(tmp_path)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "cannot be read as a checkpoint, it may be cut short or of another kind" in refusal(path)
+
+
+def test_a_file_cut_short_is_refused_by_the_first_tensor_it_lacks(tmp_path):
     path = checkpoint(tmp_path)
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
-    assert "cannot be read as a checkpoint, it may be cut short or of another kind" in refusal(path)
+    for name, tensor in state().items():
+        found = whole.find(tensor.numpy().tobytes())
+        path.write_bytes(whole[: found + tensor.nbytes // 2])
+        # Equal tensors under the other prefix lie further on, so the first name may be of either.
+        lacking = re.search(r"it is cut short: tensor '([\w.]+)' is not whole", refusal(path))[1]
+        assert lacking.split("nnet.")[-1] == name.split("nnet.")[-1]
+    path.write_bytes(whole[:-30])
+    assert "cannot be read as a checkpoint" in refusal(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -304,6 +317,8 @@ def test_broken_safetensors_are_refused(tmp_path):
     path = tmp_path / "location.safetensors"
     save_file({"layers.0.weight": torch.zeros(2, 4)}, path)
     path.write_bytes(path.read_bytes()[:-5])
+    assert "cannot be read as safetensors, it is cut short: tensor 'layers.0.weight' is not whole" in refusal(path)
+    path.write_bytes(path.read_bytes()[:20])
     assert "cannot be read as safetensors, it may be cut short" in refusal(path)
 
 

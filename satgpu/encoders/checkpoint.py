@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from satgpu.encoders.pickles import load_plain_pickle
+from satgpu.encoders.truncation import first_lacking_tensor
 from satgpu.errors import UserError
 
 PICKLE_SUFFIXES = (".ckpt", ".pth", ".pt")
@@ -118,8 +119,10 @@ def _read_safetensors(path: Path) -> WeightsFile:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        lacking = first_lacking_tensor(path)
+        cut = f"is cut short: tensor {lacking!r:.120} is not whole" if lacking else "may be cut short"
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: cannot be read as safetensors, it may be cut short ({reason})") from None
+        raise UserError(f"{path}: cannot be read as safetensors, it {cut} ({reason})") from None
     return WeightsFile(
         path, sha256_of_file(path), tensors, _plain(_json_dict(metadata.get("hyper_parameters"))), metadata
     )

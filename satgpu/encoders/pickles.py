@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from satgpu.encoders.truncation import first_lacking_tensor
 from satgpu.errors import UserError
 
 # What plain weights need; anything else that a pickle names is what it wanted to run.
@@ -35,6 +36,9 @@ def _refusal(path: Path, error: Exception) -> str:
     wanted = _named_in(error) or _first_harmful_global(path)
     if wanted:
         return f"{path}: refused, it is a pickle that wants to run {wanted}; only files of plain weights are read"
+    lacking = None if zipfile.is_zipfile(path) else first_lacking_tensor(path)
+    if lacking:
+        return f"{path}: cannot be read as a checkpoint, it is cut short: tensor {lacking!r:.120} is not whole"
     reason = " ".join(str(error).split("WeightsUnpickler error:")[-1].split())[:120] or type(error).__name__
     return f"{path}: cannot be read as a checkpoint, it may be cut short or of another kind ({reason})"
 
