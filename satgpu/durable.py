@@ -1,29 +1,37 @@
 """Files that survive a cut: tables that grow by whole rows, and whole-file writes that happen or don't."""
 
 import csv
+import heapq
 import io
+import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import Any, BinaryIO
 
 from satgpu.errors import UserError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace ``path`` whole or not at all."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of ``path`` when all of it is written, or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}; rows already written are intact") from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace ``path`` whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 class AppendTable:
@@ -98,19 +106,48 @@ def _cell(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
-def read_text_rows(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """Whole rows of a table as text; a half row at the end, and a missing file, count as nothing."""
-    columns = list(columns)
+def read_lines(path: Path, columns: Iterable[str]) -> list[bytes]:
+    """The whole rows of a table as they stand in the file, without the header.
+
+    A half row at the end, and a missing file, count as nothing.
+
+    Raises:
+        UserError: the file is not a table with these columns.
+    """
     if not path.exists():
-        return pd.DataFrame(columns=columns, dtype=str)
+        return []
     data = path.read_bytes()
-    data = data[: data.rfind(b"\n") + 1]
-    if not data:
-        return pd.DataFrame(columns=columns, dtype=str)
-    try:
-        rows = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a table that satgpu wrote ({' '.join(str(error).split())})") from error
-    if list(rows.columns) != columns:
-        raise UserError(f"{path}: its columns are not those of this satgpu; it was written by another version")
-    return rows
+    lines = data[: data.rfind(b"\n") + 1].splitlines()
+    if lines and lines[0].decode(errors="replace") != ",".join(columns):
+        raise UserError(f"{path}: its columns are not those of this satgpu; another version or program wrote it")
+    return lines[1:]
+
+
+def first_cell(line: bytes) -> bytes:
+    """The row's task: the first column, which never holds a comma or a quote."""
+    return line.split(b",", 1)[0]
+
+
+def merge_tables(paths: list[Path], out: Path, columns: Iterable[str], keep: Callable[[bytes], bool]) -> int:
+    """Merge tables into one, sorted by task; rows written twice stay once. Returns how many tasks it holds.
+
+    Rows of a task stay in the order in which they were written. Each file is
+    sorted by itself and the files are merged as streams, so that memory holds
+    the files' text and no table.
+
+    Args:
+        paths: tables with the same columns; missing ones count as empty.
+        out: the file to replace, which may be one of them.
+        columns: names, in order.
+        keep: of a task, whether its rows are wanted.
+    """
+    columns = list(columns)
+    files = [sorted(read_lines(path, columns), key=first_cell) for path in paths]
+    tasks = 0
+    with replacing(out) as file:
+        file.write((",".join(columns) + "\n").encode())
+        for task, lines in itertools.groupby(heapq.merge(*files, key=first_cell), key=first_cell):
+            if keep(task):
+                tasks += 1
+                file.writelines(line + b"\n" for line in dict.fromkeys(lines))
+    return tasks

@@ -16,6 +16,7 @@ from satgpu.probes import ProbeResult
 
 # A probe has learned when its training accuracy beats the majority class by this many standard errors.
 LEARNED_STANDARD_ERRORS = 3.0
+_PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class DrawnUnit:
     train_rows: Tensor
     test_rows: Tensor
     probes: tuple[ProbeLabels, ...]
+
+
+def row_id(task_id: str, reader: str) -> str:
+    """The row's key: task and reader, without the signs that a CSV cell would need quotes for."""
+    return f"{task_id}/{reader}".translate(_PLAIN)
 
 
 def draw_unit(unit: Unit, device: torch.device | str = "cpu") -> DrawnUnit:
@@ -83,7 +89,7 @@ def probe_row(
     drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, provenance: Provenance, role: str, config: Config
 ) -> dict[str, Any]:
     """The row of an MLP probe."""
-    row = _common(drawn, probe, f"{probe.task_id}/{provenance.name}")
+    row = _common(drawn, probe, row_id(probe.task_id, provenance.name))
     row |= {
         "encoder": provenance.name,
         "role": role,
@@ -111,8 +117,8 @@ def probe_row(
 
 def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> dict[str, Any]:
     """The row of the nearest-neighbour reader of coordinates: what these samples allow without any encoder."""
-    row = _common(drawn, probe, f"{probe.task_id}/nearest-neighbour")
-    metric = "test_accuracy" if probe.is_classification else "test_r2"
+    row = _common(drawn, probe, row_id(probe.task_id, "nearest-neighbour"))
+    scored = not math.isnan(score)
     return row | {
         "encoder": "coordinates",
         "role": "control",
@@ -122,12 +128,12 @@ def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> dict[str,
         "n_train": len(drawn.train_rows),
         "n_validation": 0,
         "n_test": len(drawn.test_rows),
-        metric: score,
-        "failure": "fewer points than neighbours" if math.isnan(score) else "",
+        "test_accuracy" if probe.is_classification else "test_r2": score,
         "epochs": 0,
-        "stop_reason": "early_stopping",
-        "converged": True,
-        "learned": True,
+        "stop_reason": "early_stopping" if scored else "not_trained",
+        "converged": scored,
+        "learned": scored,
+        "failure": "" if scored else "fewer points than neighbours",
     }
 
 
@@ -188,7 +194,7 @@ def prediction_rows(drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, e
     places = drawn.lonlat_deg[drawn.test_rows]
     labels, predictions = probe.labels[drawn.test_rows], torch.as_tensor(result.test_predictions)
     shared = {
-        "task_id": f"{probe.task_id}/{encoder}",
+        "task_id": row_id(probe.task_id, encoder),
         "experiment": probe.tasks.experiment,
         "encoder": encoder,
         "replicate": probe.tasks.replicate,

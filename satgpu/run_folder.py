@@ -6,7 +6,7 @@ so a line there means that everything about the probe is on disk.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from satgpu.columns import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
-from satgpu.durable import AppendTable, read_text_rows, write_atomically
+from satgpu.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
 from satgpu.errors import UserError
 
 # One probe's curve: kept for a sample of the probes while the run goes on, then folded into quantiles.
@@ -28,7 +28,6 @@ PROBE_CURVE_COLUMNS = {
     "validation": "float",
 }
 TABLES = {"results": RESULT_COLUMNS, "predictions": PREDICTION_COLUMNS, "probe_curves": PROBE_CURVE_COLUMNS}
-_KEYS = {"results": ["task_id"], "predictions": ["task_id", "lon_deg", "lat_deg"], "probe_curves": ["task_id", "epoch"]}
 
 
 class RunFolder:
@@ -112,9 +111,10 @@ class RunFolder:
             table.close()
         self._tables = {}
         shards = sorted((self.path / "shards").glob("rank-*"))
-        finished = self._merge_table("results", shards, None)
+        self._merge_table("results", shards, lambda task: True)
+        finished = {task.encode() for task in self.finished_tasks()}
         for name in ("predictions", "probe_curves"):
-            self._merge_table(name, shards, finished)
+            self._merge_table(name, shards, finished.__contains__)
         for shard in shards:
             for file in shard.iterdir():
                 file.unlink()
@@ -122,21 +122,14 @@ class RunFolder:
         if shards:
             (self.path / "shards").rmdir()
 
-    def _merge_table(self, name: str, shards: list[Path], finished: set[str] | None) -> set[str]:
-        """Rows are merged as text, so that no number is rounded on its way."""
-        key = _KEYS[name]
-        parts = [read_text_rows(folder / f"{name}.csv", TABLES[name]) for folder in (self.path, *shards)]
-        rows = pd.concat(parts, ignore_index=True).drop_duplicates(key)
-        if finished is not None:
-            rows = rows[rows["task_id"].isin(finished)]
-        if len(rows) or name == "results":
-            rows = rows.sort_values(key, key=_sortable, kind="stable")
-            write_atomically(self.path / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n"))
-        return set(rows["task_id"])
+    def _merge_table(self, name: str, shards: list[Path], keep: Callable[[bytes], bool]) -> None:
+        paths = [folder / f"{name}.csv" for folder in (self.path, *shards)]
+        if name == "results" or any(path.exists() for path in paths):
+            merge_tables(paths, self.path / f"{name}.csv", TABLES[name], keep)
 
     def finished_tasks(self) -> set[str]:
         """Ids of the probes whose rows are on disk; call ``merge`` first where shards may lie about."""
-        return set(read_text_rows(self.path / "results.csv", RESULT_COLUMNS)["task_id"])
+        return {first_cell(line).decode() for line in read_lines(self.path / "results.csv", RESULT_COLUMNS)}
 
     def write_similarity(self, rows: pd.DataFrame) -> None:
         """Replace ``similarity.csv``."""
@@ -179,7 +172,3 @@ class RunFolder:
 def _is_leftover(path: Path) -> bool:
     """What a run leaves that was killed before it began: ``config.yaml``, written last, marks the beginning."""
     return path.name.startswith(".") or (path.name == "environment.json" and not (path.parent / "config.yaml").exists())
-
-
-def _sortable(column: pd.Series) -> pd.Series:
-    return pd.to_numeric(column) if column.name in ("epoch", "lon_deg", "lat_deg") else column

