@@ -105,6 +105,7 @@ def test_a_chunked_encoder_must_say_how_it_embeds():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_million_points_at_forty_polynomials_stay_below_2_gb():
     code = (
         "import resource, torch; from satgpu.encoders import load_encoder, encode;"
