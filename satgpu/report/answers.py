@@ -8,8 +8,8 @@ from .view import RunView
 from .words import count, km_interval, listing, points_interval
 
 
-def short_answers(view: RunView) -> list[tuple[str, str]]:
-    """(question, answer) pairs, in the order they are asked; those a run cannot answer are left out."""
+def short_answers(view: RunView) -> list[tuple[str, list[str]]]:
+    """(question, sentences) pairs, in the order they are asked; those a run cannot answer are left out."""
     second = view.pair_labels[1] if view.pair else ""
     asked = [
         ("What is each encoder's effective resolution?", _resolutions(view)),
@@ -20,7 +20,7 @@ def short_answers(view: RunView) -> list[tuple[str, str]]:
     return [(question, answer) for question, answer in asked if answer]
 
 
-def _resolutions(view: RunView) -> str:
+def _resolutions(view: RunView) -> list[str]:
     """One number from the embedding and one from the probes, per compared encoder."""
     table = effective_resolution(view)
     phrases = []
@@ -30,7 +30,7 @@ def _resolutions(view: RunView) -> str:
         parts = [part for part in parts if part]
         if parts:
             phrases.append(f"{view.label(spec)}: {listing(parts)}.")
-    return " ".join(phrases)
+    return phrases
 
 
 def _number(rows, how: str) -> str:
@@ -40,10 +40,10 @@ def _number(rows, how: str) -> str:
     return f"{km_interval(row['value'], row['low'] if row['low'] > 0 else np.nan, row['high'], row['censored'])} {how}"
 
 
-def _where_better(view: RunView) -> str:
+def _where_better(view: RunView) -> list[str]:
     """The peak, and the tally of the scale × region table."""
     if not view.pair:
-        return ""
+        return []
     first, second = view.pair_labels
     phrases = []
     if view.peak is not None:
@@ -51,25 +51,25 @@ def _where_better(view: RunView) -> str:
         value = points_interval(peak.difference, peak.low, peak.high)
         decided = np.isfinite(peak.low) and (peak.low > 0 or peak.high < 0)
         near = f" (anywhere between {min(peak.indistinguishable_km):g} and {max(peak.indistinguishable_km):g} km)" if len(peak.indistinguishable_km) > 1 and view.replicates > 1 else ""
-        phrases.append(f"On the globe the difference {second} minus {first} peaks at {peak.scale_km:g} km cells{near}: {value}" + (". " if decided else ", which is undecided. "))
+        phrases.append(f"On the globe the difference {second} minus {first} peaks at {peak.scale_km:g} km cells{near}: {value}" + ("." if decided else ", which is undecided."))
     for experiment, by, noun in (("scale_region", ["region", "span_deg", "scale_km"], "combinations of region, span and scale"), ("patterns", ["pattern", "scale_km"], "patterns and scales")):
         rows = view.rows(experiment)
         table = view.differences(rows[rows["task"] == "classification"], by)
         if len(table):
             tally = table["verdict"].value_counts()
-            phrases.append(f"Over {len(table)} {noun}, {second} is better in {tally.get('second', 0)}, {first} in {tally.get('first', 0)}, undecided {tally.get('undecided', 0)}. ")
-    return "".join(phrases).strip()
+            phrases.append(f"Over {len(table)} {noun}, {second} is better in {tally.get('second', 0)}, {first} in {tally.get('first', 0)}, undecided {tally.get('undecided', 0)}.")
+    return phrases
 
 
-def _learned(view: RunView) -> str:
-    return " ".join(learned_section(view).sentences[:1])
+def _learned(view: RunView) -> list[str]:
+    return learned_section(view).sentences[:1]
 
 
-def _how_sure(view: RunView) -> str:
+def _how_sure(view: RunView) -> list[str]:
     """Replicates, and the share of probes in trouble."""
     mlp = view.results[view.results["probe"] == "mlp"]
     if mlp.empty:
-        return ""
+        return []
     replicates = f"{count(view.replicates, 'replicate')}; every interval is a 95 % bootstrap over them, and comparisons in one table share a 5 % false discovery rate." if view.replicates > 1 else "One replicate: there are no intervals, so no difference is decided."
     unsettled, failed = int((~mlp["converged"] & (mlp["failure"] == "")).sum()), int((mlp["failure"] != "").sum())
-    return f"{replicates} Of {count(len(mlp), 'probe')}, {unsettled:,} did not converge and {failed:,} failed."
+    return [replicates, f"Of {count(len(mlp), 'probe')}, {unsettled:,} did not converge and {failed:,} failed."]

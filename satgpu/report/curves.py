@@ -189,6 +189,8 @@ def draw_boundaries(view: RunView, narrow: bool = False) -> Picture:
         panel.set_xticks(range(len(widths)), ["sharp" if width == 0 else f"{width:g}" for width in widths])
         panel.set_xlabel("width of the boundary (km)")
     percent_axis(axes[0], "test accuracy")
+    axes[0].set_ylim(max(axes[0].get_ylim()[0], means["mean"].min() - 0.1), ceilings.max() + 0.02)
+    axes[1].set_ylim(max(axes[1].get_ylim()[0], skills["mean"].min() - 0.2), 1.12)
     axes[1].set_ylabel("skill: (accuracy − chance) / (ceiling − chance)")
     title = "Boundaries: accuracy against the best possible, by width"
     close_sheet(figure, title, handles, view.footer, view.notice)
@@ -197,11 +199,11 @@ def draw_boundaries(view: RunView, narrow: bool = False) -> Picture:
 
 
 def _accuracy_axis(axes: Axes, rows: pd.DataFrame) -> None:
-    """Per cent, with the lines of chance and of the best possible."""
+    """Per cent, with the lines of chance and of the best possible; wide bands of few replicates are cut off."""
     percent_axis(axes, "test accuracy")
     chance, ceiling = rows["chance"].mean(), rows["ceiling"].mean()
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, chance - 0.02), max(min(high, 1.04), ceiling + 0.04))
+    axes.set_ylim(max(low, min(chance, rows["test_accuracy"].min()) - 0.06), max(min(high, 1.04), ceiling + 0.04))
     if np.isfinite(chance):
         reference_line(axes, chance, "chance")
     if np.isfinite(ceiling):

@@ -13,7 +13,6 @@ from .resolution import draw_resolution
 from .sheet import Picture
 from .similarity import draw_similarity
 from .style import RC
-from .trust import published_table
 from .view import RunView
 
 
@@ -26,7 +25,7 @@ def _has_resolution(view: RunView) -> bool:
 
 
 def _has_published(view: RunView) -> bool:
-    return view.protocol == "notebook" and bool(len(published_table(view)))
+    return view.protocol == "notebook" and bool(len(view.published))
 
 
 def _has(experiment: str) -> Callable[[RunView], bool]:

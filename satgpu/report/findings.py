@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from satgpu.analysis.evidence import contrast
 
 from .headline import conditions
 from .similarity import half_text
@@ -71,20 +72,22 @@ def region_section(view: RunView) -> Section:
         sentences.append(
             f"With {sampling_label(sampling)}, {second} minus {first} is {points_interval(low['difference'], low['low'], low['high'])} in the smallest region "
             f"({low['span_deg']:g}°, {density.iloc[0]:.3g} training points per cell) and {points_interval(high['difference'], high['low'], high['high'])} in the largest "
-            f"({high['span_deg']:g}°, {density.iloc[-1]:.3g}): {_trend(low, high)}."
+            f"({high['span_deg']:g}°, {density.iloc[-1]:.3g}): {_trend(view, sampling, low['span_deg'], high['span_deg'])}."
         )
     return Section("Region size", sentences, "satgpu.analysis.paired_differences(results, first, second, by=['sampling', 'span_deg']) over experiment == 'region_size'")
 
 
-def _trend(small: pd.Series, large: pd.Series) -> str:
-    """Whether the difference in the smallest region is told from that in the largest."""
-    if not np.isfinite(small["low"]) or not np.isfinite(large["low"]):
+def _trend(view: RunView, sampling: str, small_deg: float, large_deg: float) -> str:
+    """Whether the difference in the smallest region is told from that in the largest, paired by replicate."""
+    if view.replicates < 2:
         return "undecided, one replicate"
-    if small["low"] > large["high"]:
-        return "a smaller region favours it"
-    if small["high"] < large["low"]:
-        return "a larger region favours it"
-    return "undecided, the intervals overlap"
+    change = contrast(*(view.evidence.cells("region_size", sampling, span_deg=span) for span in (small_deg, large_deg)))
+    value = points_interval(change.mean, change.low, change.high)
+    if change.low > 0:
+        return f"the smaller region favours {view.pair_labels[1]}, by {value}"
+    if change.high < 0:
+        return f"the larger region favours {view.pair_labels[1]}, by {points_interval(-change.mean, -change.high, -change.low)}"
+    return f"undecided, smallest minus largest {value}"
 
 
 def pattern_section(view: RunView) -> Section:
@@ -96,13 +99,22 @@ def pattern_section(view: RunView) -> Section:
         first, second = view.pair_labels
         ordered = table.sort_values("difference", ascending=False)
         sentences.append(f"Average {second} minus {first} over the scales: " + listing(f"{pattern_label(r['pattern'])} {points_interval(r['difference'], r['low'], r['high'])}" for r in ordered.to_dict("records")) + ".")
-        best, next_best = ordered.iloc[0], ordered.iloc[1] if len(ordered) > 1 else None
-        if next_best is not None:
-            apart = np.isfinite(best["low"]) and best["low"] > next_best["high"]
-            sentences.append(f"Best pattern for {second}: {pattern_label(best['pattern']) if apart else 'undecided, the intervals of the first two overlap or are missing'}.")
+        sentences += _best_pattern(view, list(ordered["pattern"]))
     fields = rows[rows["task"] == "regression"]
     sentences += _regression(view, fields)
     return Section("Patterns", sentences, "satgpu.analysis.paired_differences(results, first, second, by=['pattern']) over experiment == 'patterns'; regression: value='test_r2'")
+
+
+def _best_pattern(view: RunView, patterns: list[str]) -> list[str]:
+    """The pattern with the largest average, if it is told from the next one."""
+    if len(patterns) < 2:
+        return []
+    change = contrast(*(view.evidence.cells("patterns", pattern=pattern, task="classification") for pattern in patterns[:2]))
+    decided = view.replicates > 1 and change.low > 0
+    names = [pattern_label(pattern) for pattern in patterns[:2]]
+    verdict = names[0] if decided else f"undecided between {names[0]} and {names[1]}"
+    interval = (change.low, change.high) if view.replicates > 1 else (np.nan, np.nan)
+    return [f"Best pattern for {view.pair_labels[1]}: {verdict} ({names[0]} minus {names[1]} {points_interval(change.mean, *interval)})."]
 
 
 def _regression(view: RunView, rows: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from .sheet import Picture, close_sheet, open_sheet
 from .style import COMPARED_MARKERS, INK, QUIET, log_km_axis, percent_axis, say_empty
-from .view import STARVED_BELOW, RunView
+from .view import PATTERN_ORDER, REGION_ORDER, STARVED_BELOW, RunView, in_order
 from .words import count, listing, pattern_label, points, points_interval
 
 PATTERN_COLOURS = ("#1c2430", "#1f4e9c", "#00876c", "#b5367a", "#e8871e", "#6b4423")
@@ -49,13 +49,18 @@ def draw_heatmap(axes: Axes, table: pd.DataFrame, row: str, column: str, norm, c
         mark = "*" if starved is not None and bool(starved.get((rows[i], columns[j]), False)) else ""
         colour = INK if undecided or _is_light(colour_map(norm(value))) else "white"
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85} if undecided else None
-        axes.text(j, i, f"{100 * value:+.0f}{mark}", ha="center", va="center", fontsize=8.5, color=colour, bbox=box)
+        axes.text(j, i, f"{_signed(100 * value)}{mark}", ha="center", va="center", fontsize=8.5, color=colour, bbox=box)
     axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
     axes.set_yticks(range(len(rows)), row_labels)
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image
+
+
+def _signed(value: float) -> str:
+    """Whole points with their sign, and no sign for nothing."""
+    return f"{round(value):+d}" if round(value) else "0"
 
 
 def draw_patterns(view: RunView, narrow: bool = False) -> Picture:
@@ -66,7 +71,7 @@ def draw_patterns(view: RunView, narrow: bool = False) -> Picture:
     if not view.pair or rows["test_accuracy"].notna().sum() == 0:
         return _accuracy_only(view, figure, axes, rows, "pattern", "pattern_complexity", title)
     table = view.differences(rows[rows["task"] == "classification"], ["pattern", "scale_km", "wavelength_km"])
-    names = [name for name in rows["pattern"].unique() if name in set(table["pattern"])]
+    names = in_order(table["pattern"], PATTERN_ORDER)
     scales = sorted(table["scale_km"].unique())
     image = draw_heatmap(axes[0], table, "pattern", "scale_km", *winner_colours(view, table), names, scales, [pattern_label(name) for name in names])
     axes[0].set_xlabel("scale (km)")
@@ -118,7 +123,7 @@ def draw_scale_region(view: RunView, narrow: bool = False) -> Picture:
     """One heatmap per region: span × scale."""
     title = "Scale and region: who is better where"
     rows = view.rows("scale_region")
-    regions = list(rows["region"].dropna().unique()) or ["region"]
+    regions = in_order(rows["region"], REGION_ORDER)
     figure, axes = open_sheet(len(regions), narrow, height_in=3.6, columns=min(3, len(regions)))
     if not view.pair or rows["test_accuracy"].notna().sum() == 0:
         return _accuracy_only(view, figure, axes, rows, "region", "scale_region", title)
@@ -152,7 +157,7 @@ def _colour_bar(figure, axes, image, view: RunView) -> None:
     first, second = view.pair_labels
     bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=28, pad=0.02)
     bar.set_label(f"{second} minus {first} (percentage points)")
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}")
+    bar.ax.yaxis.set_major_formatter(lambda value, _: _signed(100 * value))
     bar.outline.set_visible(False)
 
 

@@ -1,5 +1,7 @@
 """World maps in the Equal Earth projection: where the probes are right, and where they are wrong."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.lines import Line2D
 from .sheet import Picture, close_sheet, open_sheet
 from .style import FAINT, INK, QUIET, say_empty
 from .view import RunView
-from .words import listing, percent
+from .words import count, listing, percent
 
 # Šavrič, Patterson and Jenny 2019, "The Equal Earth map projection".
 _A = (1.340264, -0.081106, 0.000893, 0.003796)
@@ -29,6 +31,7 @@ def equal_earth(lon_deg: np.ndarray, lat_deg: np.ndarray) -> tuple[np.ndarray, n
     return 2 * np.sqrt(3) * np.radians(lon_deg) * np.cos(theta) / (3 * slope), theta * (_A[0] + _A[1] * t2 + t6 * (_A[2] + _A[3] * t2))
 
 
+@lru_cache(maxsize=1)
 def load_coastlines() -> list[np.ndarray]:
     """(k, 2) longitude and latitude arrays, or an empty list where the optional land mask is not installed.
 
@@ -157,7 +160,7 @@ def draw_world_map(view: RunView, narrow: bool = False, coasts: list[np.ndarray]
     bar.ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     bar.outline.set_visible(False)
     close_sheet(figure, f"{title}: checkerboard, {scale_km:g} km cells", [], view.footer, view.notice)
-    caption = f"Equal-area cells; grey ones held fewer than {MIN_POINTS} test points over all replicates." + ("" if coasts else " No coastlines: the optional land mask (satgpu[land]) is not installed.")
+    caption = f"Equal-area cells; grey ones held fewer than {MIN_POINTS} test points. Predictions of {count(kept['replicate'].nunique(), 'replicate')}." + ("" if coasts else " No coastlines: the optional land mask (satgpu[land]) is not installed.")
     return Picture("world_map", figure, title, " ".join(words), caption)
 
 

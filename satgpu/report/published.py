@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from .sheet import Picture, close_sheet, open_sheet
 from .style import INK, QUIET, log_km_axis, percent_axis
-from .trust import against_published, published_table
+from .trust import against_published
 from .view import EXPERIMENT_TITLES, RunView
 
 CURVES = {"sweet_spot": "scale_km", "similarity": "distance_km", "region_size": "span_deg", "boundaries": "width_km"}
@@ -16,7 +16,7 @@ CLOUDS = ("patterns", "scale_region")
 
 def draw_published(view: RunView, narrow: bool = False) -> Picture:
     """Four pairs of curves and two clouds of differences."""
-    table = published_table(view)
+    table = view.published
     names = [name for name in (*CURVES, *CLOUDS) if name in set(table["table"])]
     figure, axes = open_sheet(len(names), narrow, height_in=2.9, columns=3)
     for panel, name in zip(axes, names):

@@ -51,7 +51,7 @@ def _skill_panel(axes: Axes, view: RunView, rows: pd.DataFrame, sampling: str, h
         handles.setdefault(handle.get_label(), handle)
     found = view.probe_resolutions[view.probe_resolutions["sampling"] == sampling]
     log_km_axis(axes, means["scale_km"], "cell size (km)")
-    axes.set_ylim(min(-0.08, axes.get_ylim()[0]), 1.08)
+    axes.set_ylim(max(-0.3, min(-0.08, axes.get_ylim()[0])), 1.1)
     axes.set_ylabel("skill (0 chance, 1 best possible)")
     axes.set_title(PANELS[sampling])
     reference_line(axes, 0.0, "chance")

@@ -4,20 +4,25 @@ Heights of title, legend and footer are counted in inches and added to those of
 the panels, so nothing overlaps whatever the length of a notice.
 """
 
+import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from .style import ALERT, INK, QUIET, RC
 
+DPI = 150
 WIDE_IN, NARROW_IN = 10.0, 4.6
 _LINE_IN = {"title": 0.25, "legend": 0.185, "foot": 0.165}
-_CHARS_PER_IN = {"title": 9.6, "legend": 13.4, "foot": 14.5}
+_CHARS_PER_IN = {"title": 8.7, "legend": 13.4, "foot": 14.5}
 
 
 @dataclass(frozen=True)
@@ -38,21 +43,39 @@ class Picture:
     alt: str
     caption: str = ""
 
-    def save(self, folder: Path, formats: Sequence[str] = ("png", "svg"), suffix: str = "") -> list[Path]:
-        """Write ``folder/name<suffix>.png`` and so on; the same run gives the same bytes."""
+    @cached_property
+    def png(self) -> bytes:
+        """The drawing at 150 dots per inch; the same run gives the same bytes."""
+        stream = io.BytesIO()
+        with rc_context(RC):
+            _lay_out(self.figure)
+            self.figure.set_dpi(DPI)
+            FigureCanvasAgg(self.figure).print_png(stream, metadata={"Software": None})
+        return stream.getvalue()
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The drawing as vectors, letters as outlines, without a date."""
+        stream = io.StringIO()
+        with rc_context(RC):
+            _lay_out(self.figure)
+            FigureCanvasSVG(self.figure).print_svg(stream, metadata={"Date": None})
+        return stream.getvalue().encode("utf-8")
+
+    def save(self, folder: Path, suffix: str = "") -> list[Path]:
+        """Write ``folder/name<suffix>.png`` and ``.svg``."""
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{self.name}{suffix}.{form}" for form in formats]
-        for path in paths:
-            write_figure(self.figure, path)
+        paths = [folder / f"{self.name}{suffix}.{form}" for form in ("png", "svg")]
+        for path, content in zip(paths, (self.png, self.svg)):
+            path.write_bytes(content)
         return paths
 
 
-def write_figure(figure: Figure, target, dpi: int = 150) -> None:
-    """Save without dates; ``target`` is a path, or ``(stream, format)``."""
-    stream, suffix = target if isinstance(target, tuple) else (target, Path(target).suffix[1:])
-    with rc_context(RC):
-        metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-        figure.savefig(stream, format=suffix, dpi=dpi, metadata=metadata, facecolor="white")
+def _lay_out(figure: Figure) -> None:
+    """Settle the panels once; every format is then a single pass of drawing (``savefig`` makes two)."""
+    if figure.get_layout_engine() is not None:
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
 
 
 def open_sheet(n_panels: int, narrow: bool, height_in: float = 3.7, widths: Sequence[float] | None = None, columns: int | None = None):
@@ -105,7 +128,7 @@ def close_sheet(figure: Figure, title: str, handles: Sequence, footer: str, noti
     foot = 0.08 + (len(feet) + len(warnings)) * _LINE_IN["foot"]
     total = body + head + foot
     figure.set_size_inches(width, total)
-    figure.get_layout_engine().set(rect=(0, foot / total, 1, body / total))
+    figure.get_layout_engine().set(rect=(0.004, foot / total, 0.99, body / total))
     _write_lines(figure, titles, 0.1, "title", fontsize=12.5, fontweight="bold", color=INK)
     if handles:
         top = 1 - (0.1 + len(titles) * _LINE_IN["title"]) / total

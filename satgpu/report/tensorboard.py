@@ -6,7 +6,6 @@ One sub-folder per encoder, because TensorBoard lays runs of one tag over each
 other; the step of a curve by scale is the scale in km.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,17 +17,15 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboard.plugins.hparams.summary_v2 import Metric, hparams_config_pb, hparams_pb
+from tensorboard.plugins.hparams.summary_v2 import HParam, Metric, hparams_config_pb, hparams_pb
 from tensorboard.plugins.text.metadata import create_summary_metadata
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from .curves import all_means
 from .headline import effective_resolution
 from .resolution import skill_means
-from .sheet import Picture, write_figure
+from .sheet import DPI, Picture
 from .view import RunView
 
-IMAGE_DPI = 90
 SCALARS = {"sweet_spot": ["scale_km"], "region_size": ["sampling", "span_deg"], "patterns": ["pattern", "scale_km"], "scale_region": ["region", "span_deg", "scale_km"], "boundaries": ["width_km"], "coastline": []}
 
 
@@ -53,10 +50,12 @@ def write_events(views: Sequence[RunView], pictures: dict[str, Sequence[Picture]
         for view in views:
             for picture in pictures[view.protocol]:
                 run.image(f"{view.protocol}/{picture.name}", picture)
+        run.add(_hparams_columns(views))
     for view in views:
+        curves = list(_curves(view))
         for spec in [*view.compared, *view.controls]:
             with Run(folder / f"{view.protocol}-{_file_name(spec)}", moment) as run:
-                _encoder_events(run, view, spec)
+                _encoder_events(run, view, spec, curves)
     return sorted(folder.rglob("events.out.tfevents.*"))
 
 
@@ -101,25 +100,29 @@ class Run:
         self.add(Summary(value=[Summary.Value(tag=f"{tag}/text_summary", metadata=create_summary_metadata(tag, ""), tensor=tensor)]))
 
     def image(self, tag: str, picture: Picture) -> None:
-        stream = io.BytesIO()
-        write_figure(picture.figure, (stream, "png"), dpi=IMAGE_DPI)
-        width, height = (round(side * IMAGE_DPI) for side in picture.figure.get_size_inches())
-        image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=stream.getvalue())
+        width, height = (round(side * DPI) for side in picture.figure.get_size_inches())
+        image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=picture.png)
         self.add(Summary(value=[Summary.Value(tag=tag, image=image)]))
 
 
-def _encoder_events(run: Run, view: RunView, spec: str) -> None:
+def _encoder_events(run: Run, view: RunView, spec: str, curves: Sequence[tuple[str, list[str], pd.DataFrame]]) -> None:
     """Hparams, curves by scale and training quantiles of one encoder."""
-    metrics = _headline_metrics(view, spec)
-    if metrics:
-        run.add(hparams_config_pb(hparams=[], metrics=[Metric(tag) for tag in metrics]))
     run.add(hparams_pb(_hparams(view, spec)))
-    for tag, value in metrics.items():
+    for tag, value in _headline_metrics(effective_resolution(view), spec).items():
         run.scalar(tag, value, 0)
-    for tag, value, step in _curves(view, spec):
-        run.scalar(tag, value, step)
+    for name, by, means in curves:
+        for tag, value, step in _scalars(name, means[means["encoder"] == spec], by):
+            run.scalar(tag, value, step)
     for tag, value, step in _training(view, spec):
         run.scalar(tag, value, step)
+
+
+def _hparams_columns(views: Sequence[RunView]) -> Summary:
+    """The columns of the hparams tab; without them it stays empty."""
+    names = dict.fromkeys(name for view in views for spec in [*view.compared, *view.controls] for name in _hparams(view, spec))
+    tables = [effective_resolution(view) for view in views]
+    metrics = dict.fromkeys(tag for table in tables for spec in table["encoder"].unique() for tag in _headline_metrics(table, spec))
+    return hparams_config_pb(hparams=[HParam(name) for name in names], metrics=[Metric(tag) for tag in metrics])
 
 
 def _hparams(view: RunView, spec: str) -> dict:
@@ -133,33 +136,28 @@ def _hparams(view: RunView, spec: str) -> dict:
     return facts
 
 
-def _headline_metrics(view: RunView, spec: str) -> dict[str, float]:
-    """The headline numbers as metrics of the hparams tab."""
-    table = effective_resolution(view)
+def _headline_metrics(table: pd.DataFrame, spec: str) -> dict[str, float]:
+    """The headline numbers of one encoder, from ``effective_resolution``, as metrics of the hparams tab."""
     own = table[(table["encoder"] == spec) & (table["censored"] == "") & (table["unit"] == "km")]
     suffix = {"fixed_per_cell": "_global", "local_caps": "_local"}
     return {f"headline/{r['measure']}{suffix.get(r['sampling'], '')}_km": float(r["value"]) for r in own.to_dict("records")}
 
 
-def _curves(view: RunView, spec: str) -> Iterator[tuple[str, float, int]]:
-    """(tag, value, step) of each experiment's means and intervals; the step is the last factor, in km or degrees."""
+def _curves(view: RunView) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
+    """(name, factors, means of all encoders) of each experiment; the last factor, in km or degrees, is the step."""
     for experiment, by in SCALARS.items():
-        means = all_means(view, experiment, by)
-        yield from _scalars(f"{experiment}", means[means["encoder"] == spec], by)
+        yield f"{experiment}/test_accuracy", by, view.means(view.rows(experiment), ["encoder", *by])
     rows = view.results[(view.results["experiment"] == "resolution") & view.results["test_accuracy"].notna()]
     for sampling, group in rows.groupby("sampling"):
-        means = skill_means(view, group)
-        yield from _scalars(f"resolution/{sampling}_skill", means[means["encoder"] == spec], ["scale_km"])
-    curve = view.similarity_means()
-    yield from _scalars("similarity", curve[curve["encoder"] == spec], ["distance_km"])
+        yield f"resolution/{sampling}_skill", ["scale_km"], skill_means(view, group)
+    yield "similarity/mean", ["distance_km"], view.similarity_means()
 
 
 def _scalars(name: str, means: pd.DataFrame, by: list[str]) -> Iterator[tuple[str, float, int]]:
-    """Mean, low and high of each row, tagged by its first factors and stepped by its last."""
+    """The mean of each row, tagged by its first factors and stepped by its last; intervals are in the figures."""
     for row in means.to_dict("records"):
         factors = [f"{row[factor]:g}" if isinstance(row[factor], float) else str(row[factor]) for factor in by[:-1]]
-        for part in ("mean", "low", "high"):
-            yield "/".join([name, *factors, part]).replace(" ", "_"), row[part], round(row[by[-1]]) if by else 0
+        yield "/".join([name, *factors]).replace(" ", "_"), row["mean"], round(row[by[-1]]) if by else 0
 
 
 def _training(view: RunView, spec: str) -> Iterator[tuple[str, float, int]]:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from satgpu.analysis.claims import CLAIM_COLUMNS, judge_claims, judge_published
 from satgpu.analysis.convergence import TROUBLES, convergence_table, effect_of_leaving_out, named_troubles
-from satgpu.analysis.published import compare_with_published
-from satgpu.errors import UserError
 
 from .view import EXPERIMENT_TITLES, RunView
 from .words import count, listing, pattern_label, points, points_interval
@@ -71,23 +70,12 @@ def _weight(view: RunView, kind: str) -> list[str]:
     ]
 
 
-def published_table(view: RunView) -> pd.DataFrame:
-    """``compare_with_published`` under the view's protocol; empty without a pair."""
-    if not view.pair:
-        return pd.DataFrame(columns=["protocol", "table", "encoder", "published", "run", "difference"])
-    try:
-        table = compare_with_published(view.tables)
-    except UserError:
-        return pd.DataFrame(columns=["protocol", "table", "encoder", "published", "run", "difference"])
-    return table[table["protocol"] == view.protocol]
-
-
 def against_published(views: Sequence[RunView]) -> list[str]:
     """This run beside the notebook author's numbers, table by table, under the notebook protocol."""
     notebook = [view for view in views if view.protocol == "notebook"]
-    if not notebook or published_table(notebook[0]).empty:
+    if not notebook or notebook[0].published.empty:
         return []
-    view, table = notebook[0], published_table(notebook[0])
+    view, table = notebook[0], notebook[0].published
     sentences = [_kind_of_comparison(view)]
     for name, rows in table.groupby("table", sort=False):
         parts = [_closeness(view, name, encoder, own) for encoder, own in rows.groupby("encoder", sort=False)]
@@ -132,13 +120,22 @@ def _in_print(view: RunView, text: str) -> str:
     return text
 
 
-def notebook_conclusions(views: Sequence[RunView]) -> pd.DataFrame:
+def notebook_conclusions(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The notebook's printed conclusions, judged by its own published numbers and by each protocol of this run.
+
+    Args:
+        judged: protocol to its table of claims.
 
     Returns:
         DataFrame[statement, published numbers, <protocol> protocol, ...]: verdicts, "–" where the run did not ask.
     """
-    judged = {"published numbers": judge_published()} | {f"{view.protocol} protocol": claims(view) for view in views}
-    verdicts = pd.DataFrame({name: table[table["source"] == "notebook"].set_index("claim_id")["verdict"] for name, table in judged.items()})
-    statements = judged["published numbers"].set_index("claim_id")["statement"]
-    return verdicts.reindex(statements.index).fillna("–").assign(statement=statements)[["statement", *judged]].reset_index(drop=True)
+    tables = {"published numbers": _published_verdicts()} | {f"{protocol} protocol": table for protocol, table in judged.items()}
+    verdicts = pd.DataFrame({name: table[table["source"] == "notebook"].set_index("claim_id")["verdict"] for name, table in tables.items()})
+    statements = tables["published numbers"].set_index("claim_id")["statement"]
+    return verdicts.reindex(statements.index).fillna("–").assign(statement=statements)[["statement", *tables]].reset_index(drop=True)
+
+
+@lru_cache(maxsize=1)
+def _published_verdicts() -> pd.DataFrame:
+    """``judge_published``, which is the same for every run."""
+    return judge_published()

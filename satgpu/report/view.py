@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from satgpu.analysis import RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
+from satgpu.analysis.evidence import Evidence, evidence_of_run
 from satgpu.analysis.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
+from satgpu.analysis.published import compare_with_published
 from satgpu.analysis.tables import STARVED_POINTS_PER_CELL, read_table
 from satgpu.columns import PREDICTION_COLUMNS
 
@@ -28,6 +30,8 @@ EXPERIMENT_TITLES = {
     "resolution": "Effective resolution",
     "coastline": "Land or ocean",
 }
+PATTERN_ORDER = ("checkerboard", "horizontal_stripes", "vertical_stripes", "diagonal_stripes", "concentric_rings")
+REGION_ORDER = ("Europe", "North America", "Asia")
 STARVED_BELOW = int(STARVED_POINTS_PER_CELL)
 
 
@@ -192,6 +196,11 @@ class RunView:
         return peak(rows[rows["test_accuracy"].notna()], *self.pair)
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """The pair's differences by cell and replicate, as the claims are judged from."""
+        return evidence_of_run(self.tables, self.protocol)
+
+    @cached_property
     def probe_resolutions(self) -> pd.DataFrame:
         """``probe_resolution`` of the resolution experiment; the caps of one scale count as one region."""
         rows = self.results[self.results["experiment"] == "resolution"]
@@ -212,3 +221,17 @@ class RunView:
     def similarity_means(self, value: str = "similarity_mean") -> pd.DataFrame:
         """``similarity_curve`` at the notebook's distances."""
         return similarity_curve(self.similarity, "distances", value)
+
+    @cached_property
+    def published(self) -> pd.DataFrame:
+        """``compare_with_published`` under this protocol; empty without a pair."""
+        if not self.pair or not set(self.pair) <= set(self.tables.results["encoder"]) | set(self.tables.similarity["encoder"]):
+            return pd.DataFrame(columns=["protocol", "table", "encoder", "published", "run", "difference"])
+        table = compare_with_published(self.tables)
+        return table[table["protocol"] == self.protocol]
+
+
+def in_order(values, order: Sequence[str]) -> list[str]:
+    """Distinct values, those of ``order`` first."""
+    found = list(dict.fromkeys(values))
+    return [value for value in order if value in found] + sorted(value for value in found if value not in order)

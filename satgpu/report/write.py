@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from .contents import contents_of
 from .deep_dive_json import write_json
 from .figures import draw_figures
 from .headline import effective_resolution
-from .html import write_html
+from .html import html_page
 from .sheet import Picture
-from .summary import summary_markdown, write_summary
+from .summary import summary_markdown
 from .tensorboard import write_events
 from .view import RunView, open_views
 
@@ -34,17 +35,19 @@ def write_report(run_folder: Path, tensorboard: bool = True) -> list[Path]:
     pictures = {view.protocol: (draw_figures(view), draw_figures(view, narrow=True)) for view in views}
     written = [path for i, view in enumerate(views) for path in _save_figures(pictures[view.protocol][0], folder / "figures", "" if i == 0 else f"_{view.protocol}")]
     written += _write_tables(views, folder)
-    write_summary(views, folder / "summary.md")
-    write_html(views, pictures, folder / "report.html")
-    written += [folder / "summary.md", folder / "report.html"]
+    contents = contents_of(views)
+    summary, page = folder / "summary.md", folder / "report.html"
+    summary.write_text(summary_markdown(contents), encoding="utf-8")
+    page.write_text(html_page(contents, pictures), encoding="utf-8")
+    written += [summary, page]
     if tensorboard:
-        written += write_events(views, {view.protocol: pictures[view.protocol][0] for view in views}, summary_markdown(views), folder / "tensorboard")
+        written += write_events(views, {protocol: wide for protocol, (wide, _) in pictures.items()}, summary_markdown(contents), folder / "tensorboard")
     return written
 
 
 def _save_figures(pictures: Sequence[Picture], folder: Path, suffix: str) -> list[Path]:
     """PNG and SVG of each figure; the second protocol's names carry a suffix."""
-    return [path for picture in pictures for path in picture.save(folder, suffix=suffix)]
+    return [path for picture in pictures for path in picture.save(folder, suffix)]
 
 
 def _write_tables(views: Sequence[RunView], folder: Path) -> list[Path]:
