@@ -2,7 +2,7 @@
 
 Table of contents; names load what they need when they are first used.
 
-* encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``
+* encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``, ``describe_encoders``
 * label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
 * answer:         ``kernel_resolution``, ``probe_resolution``
@@ -15,6 +15,8 @@ _HOME = {
     "Provenance": "satgpu.encoders",
     "as_encoder": "satgpu.encoders",
     "encode": "satgpu.encoders",
+    "describe_encoders": "satgpu.encoders",
+    "extract_location": "satgpu.encoders",
     "load_encoder": "satgpu.encoders",
     "PATTERNS": "satgpu.geometry",
     "great_circle_km": "satgpu.geometry",

@@ -20,6 +20,7 @@ from satgpu.encoders import choose_encoders, control_specs, load_encoder
 from satgpu.encoders.kernel import CircleDesign, distance_table, kernel_table
 from satgpu.errors import UserError
 from satgpu.interrupt import Interruption
+from satgpu.plan import plan_units
 from satgpu.progress import RunProgress, spinner
 from satgpu.ranks import Ranks
 from satgpu.run_folder import RunFolder
@@ -37,8 +38,18 @@ def prepare(config: Config, ranks: Ranks) -> Study:
         from satgpu.geometry.land import is_land
 
         is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
+    _try_out(config, encoders)
     resolved = replace(config, device=device.type, encoders=specs, replicates=replicates)
     return Study(resolved, device, encoders, notice)
+
+
+def _try_out(config: Config, encoders: tuple[Loaded, ...]) -> None:
+    """Embed the first points: a table that lacks them, or a model that fails, is told before anything is written."""
+    unit = next(plan_units(config, 1), None)
+    if unit is not None:
+        lonlat_deg = unit.points.draw()
+        for loaded in encoders:
+            loaded.encoder(lonlat_deg)
 
 
 def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, ...], tuple[str, ...], str | None]:

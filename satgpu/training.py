@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from satgpu.config import Config
-from satgpu.encoders import Encoder
+from satgpu.encoders import Encoder, encode
 from satgpu.geometry import unit_vectors
 from satgpu.interrupt import Interruption
 from satgpu.plan import Unit, deal, plan_units
@@ -104,7 +104,7 @@ class Training:
         todo = [probe for probe in drawn.probes if row_id(probe.task_id, name) not in self.done]
         if not todo:
             return
-        embedding = loaded.encoder(drawn.lonlat_deg).to(torch.float32)
+        embedding = encode(loaded.encoder, drawn.lonlat_deg, check_finite=False)  # a row says what NaN did
         for task, probes in _by(todo, lambda probe: probe.field.task).items():
             keys = [(probe.task_id, name) for probe in probes]
             self._waiting |= {key: (drawn, probe, loaded) for key, probe in zip(keys, probes, strict=True)}

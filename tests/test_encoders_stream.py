@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from satgpu.encoders import ChunkedEncoder, EmbeddingCache, Provenance, as_encoder, encode, load_encoder, stream
+from satgpu.encoders import ChunkedEncoder, Provenance, as_encoder, encode, load_encoder, stream
 from satgpu.errors import UserError
 
 
@@ -75,28 +75,6 @@ def test_an_encoder_that_gives_another_shape_is_refused():
         encode(odd_call, points(3))
 
 
-def test_a_set_of_points_is_encoded_once_per_encoder():
-    encoder, calls = counting()
-    cache = EmbeddingCache()
-    first = cache.encode(encoder, points(10))
-    assert cache.encode(encoder, points(10).clone()) is first
-    cache.encode(encoder, points(10, seed=1))
-    cache.encode(load_encoder("xyz"), points(10))
-    assert calls[1:] == [10, 10]
-    assert (cache.hits, cache.misses) == (1, 3)
-
-
-def test_the_cache_drops_what_was_used_longest_ago():
-    encoder, calls = counting()
-    cache = EmbeddingCache(limit_bytes=2 * 10 * 2 * 4)
-    for seed in (0, 1, 0, 2, 0, 1):
-        cache.encode(encoder, points(10, seed))
-    # 0 and 1 fit; 2 drops 1, and 1 has to be encoded again.
-    assert (cache.hits, cache.misses) == (2, 4)
-    tiny = EmbeddingCache(limit_bytes=1)
-    assert tiny.encode(encoder, points(10)) is tiny.encode(encoder, points(10))
-
-
 def test_a_chunked_encoder_must_say_how_it_embeds():
     bare = ChunkedEncoder(Provenance("bare", "", "", "", False, "", None, 2), "cpu", torch.float64, 10)
     with pytest.raises(NotImplementedError, match="ChunkedEncoder must define _embed"):
@@ -127,3 +105,9 @@ def test_a_large_set_needs_little_more_than_its_result():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=200)
     # The harmonics of all points at once would be 320 MB; the result is 26 MB.
     assert int(ran.stdout) * 1024 < 150e6
+
+
+def test_nan_can_be_let_through_for_a_reader_who_reports_it():
+    broken = as_encoder(lambda lonlat: lonlat.new_full((len(lonlat), 2), float("nan")), name="broken")
+    points = torch.zeros(5, 2, dtype=torch.float64)
+    assert encode(broken, points, check_finite=False).isnan().all()

@@ -195,3 +195,31 @@ def test_the_script_starts_as_the_readme_says(tmp_path):
         capture_output=True, text=True, timeout=120, env=env, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.startswith("satgpu: error:") and "Traceback" not in done.stderr
+
+
+def test_a_table_that_lacks_the_points_is_refused_before_anything_is_written(tmp_path, config, capsys):
+    (tmp_path / "mine.csv").write_text("lon,lat,a,b\n0,0,1,2\n10,10,3,4\n")
+    words = ["--config", str(config), "--offline", "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert run_command([*words, "--encoders", "xyz", str(tmp_path / "mine.csv")]) == 2
+    assert "mine.csv" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_encoder_of_nan_costs_its_own_rows_only(tmp_path, monkeypatch):
+    import torch
+
+    from satgpu import as_encoder, pipeline
+
+    def nan_in_the_south(lonlat):
+        return torch.where(lonlat[:, 1:] < -30, torch.nan, 1.0) * lonlat
+
+    real = pipeline.load_encoder
+    broken = as_encoder(nan_in_the_south, "broken")
+    monkeypatch.setattr(
+        pipeline, "load_encoder", lambda spec, **more: broken if spec == "broken" else real(spec, **more)
+    )
+    config = write_config(tmp_path, encoders=["xyz", "broken"], experiments=["sweet_spot", "similarity"])
+    rows = read_results(run_study(config, tmp_path / "out"))
+    failed = rows[rows["encoder"] == "broken"]
+    assert set(failed["failure"]) == {"non-finite inputs"} and failed["test_accuracy"].isna().all()
+    assert (rows.loc[rows["encoder"] == "xyz", "failure"] == "").all()

@@ -7,12 +7,11 @@ from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.encoders.load import load_encoder, load_encoders
 from satgpu.encoders.satclip import extract_location
 from satgpu.encoders.select import Choice, choose_encoders, control_specs
-from satgpu.encoders.stream import EmbeddingCache, encode, stream
+from satgpu.encoders.stream import encode, stream
 
 __all__ = [
     "Choice",
     "ChunkedEncoder",
-    "EmbeddingCache",
     "Encoder",
     "Provenance",
     "as_encoder",

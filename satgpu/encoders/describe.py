@@ -11,7 +11,7 @@ def describe_encoders() -> list[dict[str, str]]:
     """One row per kind of encoder, all values as text; the installed plug-ins last."""
     rows = [(name, "256", "yes", "MIT", f"hub `{HubFile.of_satclip(name).repo}`") for name in SATCLIP_NAMES]
     rows += [
-        ("`path/to/satclip.ckpt`, `.safetensors`", "from the weights", "yes", "MIT", "your file"),
+        ("`path/to/satclip.ckpt`, `.safetensors`", "from the weights", "yes", "not stated", "your file"),
         ("geoclip", "512", "yes", geoclip.LICENCE, "package `geoclip`, else hub `" + geoclip.HUB_FILE.repo + "`"),
         ("untrained-lN[-wN][-dN][-layersN][-seedN][-closedform]", "256", "no", "none needed", "seeded random weights"),
         ("sh-lN[-closedform]", "N²", "no", "none needed", "spherical harmonics alone"),

@@ -88,11 +88,12 @@ class CellCodes:
         return self._codes[self.cell_of(lonlat_deg)]
 
     def kernel(self, distance_km: np.ndarray) -> np.ndarray:
-        """k at the distances, for square cells on a plane; above one side by integration over bearings."""
-        share = np.asarray(distance_km, dtype=float)[..., None] / self.cell_km
-        bearing = (np.arange(2000) + 0.5) * (math.pi / 2) / 2000
-        both = np.clip(1 - share * np.cos(bearing), 0, None) * np.clip(1 - share * np.sin(bearing), 0, None)
-        return both.mean(axis=-1)
+        """k at the distances, for square cells on a plane: the mean over bearings of (1 - x cos θ)(1 - x sin θ)."""
+        x = np.asarray(distance_km, dtype=float) / self.cell_km
+        first = np.arccos(np.minimum(1, 1 / np.maximum(x, 1)))  # bearings nearer the axes leave the cell
+        last = np.maximum(first, np.pi / 2 - first)
+        ends = [theta - x * np.sin(theta) + x * np.cos(theta) + (x * np.sin(theta)) ** 2 / 2 for theta in (first, last)]
+        return np.where(x < np.sqrt(2), (ends[1] - ends[0]) * 2 / np.pi, 0.0)
 
 
 class CoordinatesAndNoise:
@@ -129,8 +130,13 @@ class CoordinatesAndNoise:
     def kernel_as_drawn(self, distance_km: np.ndarray) -> np.ndarray:
         """k of these waves: the mean of a plane wave over all places and bearings is sin(z)/z, z = |Ω| · chord."""
         gamma = np.asarray(distance_km, dtype=float)[..., None] / EARTH_RADIUS_KM
-        chord = 2 * np.sin(gamma / 2) * self._waves.norm(dim=1).numpy()
+        chord = 2 * np.sin(gamma / 2) * self.wavenumbers
         return (1 - self.share) * np.cos(gamma[..., 0]) + self.share * np.sinc(chord / np.pi).mean(axis=-1)
+
+    @property
+    def wavenumbers(self) -> np.ndarray:
+        """(M,) radians per Earth radius of the waves that were drawn."""
+        return self._waves.norm(dim=1).numpy()
 
     @property
     def power(self) -> np.ndarray:
