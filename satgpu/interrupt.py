@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM: finish what is being written, say how to continue, end."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -23,6 +25,7 @@ class Interruption:
         self._resume_command = resume_command
         self._signal: int | None = None
         self._before: dict[int, object] = {}
+        self._at_once = False
 
     def __enter__(self) -> "Interruption":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -35,6 +38,18 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
+        if self._at_once:
+            self.check()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Work that holds nothing half written: a signal ends it where it is."""
+        self.check()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     def asked(self) -> bool:
         """Whether a signal has come."""

@@ -164,7 +164,9 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
     """Steps 2 to 4: similarity by rank 0, then this process's share of the probes."""
     if ranks.rank == 0 and "similarity" in study.config.experiments and not (folder.path / "similarity.csv").exists():
         with spinner(console, "similarity against distance"):
-            folder.write_similarity(_similarity(study, interruption, console))
+            with interruption.at_once():
+                rows = _similarity(study, console)
+            folder.write_similarity(rows)
     done = folder.finished_tasks() if (folder.path / "results.csv").exists() else set()
     trainer = Training(study, folder, done, ranks)
     with RunProgress(console, trainer.total, trainer.finished) as progress:
@@ -176,13 +178,12 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
     ranks.barrier()
 
 
-def _similarity(study: Study, interruption: Interruption, console: Console) -> pd.DataFrame:
+def _similarity(study: Study, console: Console) -> pd.DataFrame:
     """All rows of similarity.csv. An encoder that gives no finite embedding has none, and the run goes on."""
     options, seed, tables = study.config.similarity, study.config.seed, []
     design = CircleDesign(options.circles, options.circle_points)
     for loaded in study.encoders:
         for protocol in study.config.protocols:
-            interruption.check()
             words = {"protocol": protocol, "role": loaded.role}
             sizes = {"n_places": options.n_places, "n_bearings": options.n_bearings}
             try:

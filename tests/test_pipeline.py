@@ -201,7 +201,7 @@ def test_a_table_that_lacks_the_points_is_refused_before_anything_is_written(tmp
     (tmp_path / "mine.csv").write_text("lon,lat,a,b\n0,0,1,2\n10,10,3,4\n")
     words = ["--config", str(config), "--offline", "--device", "cpu", "--out", str(tmp_path / "out")]
     assert run_command([*words, "--encoders", "xyz", str(tmp_path / "mine.csv")]) == 2
-    assert "mine.csv" in capsys.readouterr().err
+    assert "mine: 400 of 400 points have no embedding" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
