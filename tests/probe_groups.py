@@ -34,7 +34,7 @@ def small_group(n_probes: int = 5, n: int = 400, seed: int = 0, task: str = "cla
         "test_rows": torch.arange(n * 4 // 5, n),
         "split_seed": seed,
         "probe_seeds": torch.arange(n_probes) + 100 * seed,
-        "task": "regression" if task == "regression" else "classification",
+        "task": "classification" if task == "multiclass" else task,
         "keys": [(seed, p) for p in range(n_probes)],
     }
     return ProbeGroup(**(defaults | fields))

@@ -17,7 +17,7 @@ from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import predictions, score
-from satgpu.probes.training import train_probes
+from satgpu.probes.training import checked_device, train_probes
 
 _OPTION_NAMES = tuple(f.name for f in fields(ProbeOptions))
 _PER_PROBE = ("alpha", "learning_rate_init")
@@ -82,7 +82,10 @@ class MLPProbes:
         self.device = device
         self.dtype = dtype
         self._options = options
-        self._shared_options()  # checks the values
+        # Everything that can be wrong is told here and not in the middle of a study.
+        self._shared_options()
+        self._torch_dtype()
+        checked_device(device)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments, as scikit-learn's estimators give them."""
@@ -96,8 +99,9 @@ class MLPProbes:
         return self
 
     def __repr__(self) -> str:
-        shown = [repr(self.task)] + [f"{k}={v!r}" for k, v in self._options.items()]
-        return f"MLPProbes({', '.join(shown)}, random_state={self.random_state!r}, device={str(self.device)!r})"
+        defaults = MLPProbes().get_params()
+        changed = {k: v for k, v in self.get_params().items() if k != "task" and not _same(v, defaults[k])}
+        return f"MLPProbes({', '.join([repr(self.task)] + [f'{k}={v!r}' for k, v in changed.items()])})"
 
     def fit(self, X: Any, Y: Any) -> "MLPProbes":
         """Train a probe for each label set.
@@ -316,6 +320,11 @@ def _grouped(labels: Tensor, X_GND: Tensor) -> Tensor:
     if n_groups not in (1, grouped.shape[0]):
         raise ValueError(f"Y must be ({n_groups}, p, n), as X has {n_groups} groups; got {tuple(labels.shape)}")
     return grouped
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two arguments are equal; arrays never equal a number."""
+    return np.ndim(a) == np.ndim(b) and bool(np.all(a == b))
 
 
 def _as_tensor(values: Any) -> Tensor:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -115,7 +114,7 @@ class LiveProbe:
             stop_reason=self.stop_reason,
             failure=self.failure,
             best_score=self.rule.best if early_stopping else math.nan,
-            losses=np.asarray(self.losses, dtype=np.float32),
-            validation_scores=np.asarray(self.validation_scores, dtype=np.float32),
+            losses=torch.tensor(self.losses, dtype=torch.float32).numpy(),
+            validation_scores=torch.tensor(self.validation_scores, dtype=torch.float32).numpy(),
         )
         return make_result(self.cohort, self.member, training)

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+from satgpu.errors import UserError
 from satgpu.probes.cohort import Cohort, cut_to_cohorts
 from satgpu.probes.cpu_engine import CpuEngine
 from satgpu.probes.fitness import reasons_not_to_train, untrained_result
@@ -46,8 +47,11 @@ def train_probes(
 
     Returns:
         What was done.
+
+    Raises:
+        UserError: a device that isn't there.
     """
-    device = torch.device(device)
+    device = checked_device(device)
     report = TrainingReport()
     if lightning:
         from satgpu.probes.lightning_loop import run_under_lightning  # takes seconds, so only where needed
@@ -68,6 +72,23 @@ def train_probes(
         engine.close()
     report.seconds = time.perf_counter() - started
     return report
+
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """The device, if there is such a one.
+
+    Raises:
+        UserError: another kind than "cpu" and "cuda", or no GPU at hand.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = torch.device("meta")
+    if found.type not in ("cpu", "cuda"):
+        raise UserError(f"unknown device {str(device)!r}; choose cpu, cuda or cuda:N")
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {str(device)!r} needs an NVIDIA GPU, and torch finds none; use device='cpu'")
+    return found
 
 
 @contextmanager
