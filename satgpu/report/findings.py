@@ -4,7 +4,7 @@ The notebook printed section 6 from memory; here each sentence is computed, and
 where the replicates do not support one it says undecided.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,15 @@ from .view import EXPERIMENT_TITLES, PROBE_EXPERIMENTS, STARVED_BELOW, RunView
 from .words import count, listing, pattern_label, percent, percent_interval, points, points_interval, sampling_label
 
 
+FIGURE_OF = {
+    "Sweet spot": "sweet_spot_fine",
+    "Region size": "region_size_effect",
+    "Patterns": "pattern_complexity",
+    "Boundaries": "boundary_sharpness",
+    "Land or ocean": "coastline",
+}
+
+
 @dataclass(frozen=True)
 class Section:
     """One part of the answer.
@@ -24,18 +33,20 @@ class Section:
         title: what it is about.
         sentences: the answer.
         recompute: the call that gives its numbers back from the run's tables.
+        figure: name of the figure that shows it, if one does.
     """
 
     title: str
     sentences: list[str] = field(default_factory=list)
     recompute: str = ""
+    figure: str = ""
 
 
 def sections(view: RunView) -> list[Section]:
     """The answers, in the order of the notebook's summary; those without data are left out."""
     makers = (peak_section, region_section, pattern_section, scale_region_section, similarity_section, boundary_section, coastline_section, learned_section)
     made = [maker(view) for maker in makers]
-    return [section for section in made if section.sentences]
+    return [replace(section, figure=FIGURE_OF.get(section.title, "")) for section in made if section.sentences]
 
 
 def peak_section(view: RunView) -> Section:
