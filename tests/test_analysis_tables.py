@@ -1,0 +1,100 @@
+"""Tables read back as they were written, and unreadable ones refused in one line."""
+
+import json
+
+import pandas as pd
+import pytest
+import synthetic
+
+from satgpu.analysis import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
+from satgpu.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def results():
+    return synthetic.make_results(replicates=2, experiments=("sweet_spot", "boundaries"))
+
+
+def write_run(folder, results):
+    results.to_csv(folder / "results.csv", index=False)
+    synthetic.make_similarity(places=2).to_csv(folder / "similarity.csv", index=False)
+    (folder / "environment.json").write_text(json.dumps(synthetic.make_environment()))
+    (folder / "config.yaml").write_text("seed: 42\n")
+
+
+def test_results_come_back_with_the_types_they_were_written_with(tmp_path, results):
+    results.to_csv(tmp_path / "results.csv", index=False)
+    pd.testing.assert_frame_equal(read_results(tmp_path), results)
+
+
+def test_run_comes_back_whole(tmp_path, results):
+    write_run(tmp_path, results)
+    run = read_run(tmp_path)
+    assert len(run.results) == len(results)
+    assert run.config == "seed: 42\n"
+    assert run.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
+    assert run.training_curves.empty
+    assert len(read_similarity(tmp_path)) == len(run.similarity)
+
+
+def test_missing_numbers_are_nan_and_missing_words_empty(tmp_path, results):
+    holed = results.astype(object)
+    holed.loc[0, ["probe_seed", "failure", "converged", "test_accuracy"]] = ""
+    holed.to_csv(tmp_path / "results.csv", index=False)
+    row = read_results(tmp_path / "results.csv").iloc[0]
+    assert pd.isna(row["probe_seed"]) and pd.isna(row["test_accuracy"])
+    assert row["failure"] == "" and not row["converged"]
+
+
+def test_pair_falls_back_on_the_roles_in_the_table(results):
+    tables = RunTables(results, pd.DataFrame(), pd.DataFrame(), {})
+    assert tables.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
+
+
+def test_a_run_of_one_encoder_has_no_pair(results):
+    alone = results[results["encoder"] == "satclip-vit16-l10"]
+    with pytest.raises(UserError, match=r"compares 1 encoder\(s\).*needs two: run with --encoders A B"):
+        _ = RunTables(alone, pd.DataFrame(), pd.DataFrame(), {}).compared_pair
+
+
+def test_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"results.csv: no such file; give a run folder"):
+        read_results(tmp_path / "results.csv")
+
+
+def test_empty_table_is_refused(tmp_path):
+    (tmp_path / "results.csv").write_text("")
+    with pytest.raises(UserError, match=r"not a readable table .* was the run cut short"):
+        read_results(tmp_path)
+
+
+def test_missing_column_is_named(tmp_path, results):
+    results.drop(columns="ceiling").to_csv(tmp_path / "results.csv", index=False)
+    with pytest.raises(UserError, match=r"missing column\(s\) ceiling"):
+        read_results(tmp_path)
+
+
+def test_words_where_numbers_belong_are_refused(tmp_path, results):
+    results.astype({"chance": "object"}).assign(chance="half").to_csv(tmp_path / "results.csv", index=False)
+    with pytest.raises(UserError, match=r"column chance: .*a number was expected"):
+        read_results(tmp_path)
+
+
+def test_broken_environment_is_refused(tmp_path, results):
+    write_run(tmp_path, results)
+    (tmp_path / "environment.json").write_text('{"seed": ')
+    with pytest.raises(UserError, match=r"environment.json: not valid JSON"):
+        read_run(tmp_path)
+
+
+def test_field_rows_hold_neither_shuffled_labels_nor_failures(results):
+    broken = results.copy()
+    broken.loc[0, "failure"] = "one class only in training rows"
+    rows = field_rows(broken)
+    assert len(rows) == (results["labels"] == "field").sum() - 1
+    assert set(rows["labels"]) == {"field"}
+
+
+def test_fewer_than_five_points_a_cell_is_starved(results):
+    rows = results.assign(train_points_per_cell=[4.9, 5.0] * (len(results) // 2) + [5.0] * (len(results) % 2))
+    assert is_starved(rows).iloc[:2].tolist() == [True, False]
