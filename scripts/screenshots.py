@@ -21,12 +21,23 @@ from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--allow-file-access-from-files",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-file-access-from-files",
 )
 PHONE_WIDTH = 390
 # A browser window is never narrower than about 500 px: a phone's width needs a frame inside it.
-PHONE_PAGE = '<!doctype html><body style="margin:0"><iframe src="{url}" style="border:0;width:{width}px;height:{height}px"></iframe>'
+PHONE_PAGE = (
+    '<!doctype html><body style="margin:0"><iframe src="{url}" '
+    'style="border:0;width:{width}px;height:{height}px"></iframe>'
+)
 
 
 def find_browser() -> str | None:
@@ -34,7 +45,9 @@ def find_browser() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def capture(browser: str, url: str, target: Path, width: int, height: int, extra: tuple[str, ...] = (), timeout_s: float = 90) -> Path:
+def capture(
+    browser: str, url: str, target: Path, width: int, height: int, extra: tuple[str, ...] = (), timeout_s: float = 90
+) -> Path:
     """Open ``url`` in a fresh profile and write a screenshot (or a PDF, by the suffix of ``target``).
 
     Raises:
@@ -43,7 +56,15 @@ def capture(browser: str, url: str, target: Path, width: int, height: int, extra
     action = "--print-to-pdf" if target.suffix == ".pdf" else "--screenshot"
     target.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as profile:
-        command = [browser, *FLAGS, *extra, f"--user-data-dir={profile}", f"--window-size={width},{height}", f"{action}={target.resolve()}", url]
+        command = [
+            browser,
+            *FLAGS,
+            *extra,
+            f"--user-data-dir={profile}",
+            f"--window-size={width},{height}",
+            f"{action}={target.resolve()}",
+            url,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     if not target.exists() or target.stat().st_size == 0:
         raise RuntimeError(f"{browser} wrote no {target.name}: {done.stderr.strip()[-300:]}")
@@ -70,7 +91,18 @@ def tensorboard_server(logdir: Path, timeout_s: float = 60) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1", "--port", str(port), "--load_fast=false"]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(logdir),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--load_fast=false",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -99,7 +131,10 @@ def shoot_tensorboard(browser: str, run_folder: Path, out: Path) -> list[Path]:
     """The time series and the text of a running TensorBoard."""
     waiting = ("--virtual-time-budget=30000",)
     with tensorboard_server(run_folder / "tensorboard") as address:
-        return [capture(browser, f"{address}#{tab}", out / f"tensorboard_{tab}.png", 1400, 1600, waiting) for tab in ("scalars", "images", "text", "hparams")]
+        return [
+            capture(browser, f"{address}#{tab}", out / f"tensorboard_{tab}.png", 1400, 1600, waiting)
+            for tab in ("scalars", "images", "text", "hparams")
+        ]
 
 
 def main(args: list[str] | None = None) -> int:

@@ -43,16 +43,22 @@ def make_run(
     folder.mkdir(parents=True, exist_ok=True)
     protocols = ("geodesic", "notebook") if protocol == "both" else (protocol,)
     probed = tuple(name for name in experiments if name != "similarity")
-    results = pd.concat([synthetic.make_results(1 if p == "notebook" else replicates, seed, p, encoders, probed) for p in protocols])
+    results = pd.concat(
+        [synthetic.make_results(1 if p == "notebook" else replicates, seed, p, encoders, probed) for p in protocols]
+    )
     _fail(results, failed).to_csv(folder / "results.csv", index=False)
     similarity = [synthetic.make_similarity(seed, p, encoders) for p in protocols if "similarity" in experiments]
-    pd.concat(similarity or [pd.DataFrame(columns=list(SIMILARITY_COLUMNS))]).to_csv(folder / "similarity.csv", index=False)
+    pd.concat(similarity or [pd.DataFrame(columns=list(SIMILARITY_COLUMNS))]).to_csv(
+        folder / "similarity.csv", index=False
+    )
     curves = synthetic.make_training_curves(encoders) if probed else pd.DataFrame(columns=list(CURVE_COLUMNS))
     curves.to_csv(folder / "training_curves.csv", index=False)
     _predictions(encoders, probed).to_csv(folder / "predictions.csv", index=False)
     environment = synthetic.make_environment(encoders, replicates, protocols[0]) | {"notice": notice}
     (folder / "environment.json").write_text(json.dumps(environment))
-    (folder / "config.yaml").write_text(f"protocol: {protocol}\nreplicates: {replicates}\nseed: 42\nexperiments: [{', '.join(experiments)}]\n")
+    (folder / "config.yaml").write_text(
+        f"protocol: {protocol}\nreplicates: {replicates}\nseed: 42\nexperiments: [{', '.join(experiments)}]\n"
+    )
     return folder
 
 
@@ -71,5 +77,7 @@ def _predictions(encoders, probed) -> pd.DataFrame:
     compared = tuple(e for e in encoders if e.role == "compared")
     frames = [synthetic.make_predictions(compared, n=3000)] if "sweet_spot" in probed else []
     if "coastline" in probed:
-        frames.append(synthetic.make_predictions(compared, n=2000, seed=1).assign(experiment="coastline", scale_km=float("nan")))
+        frames.append(
+            synthetic.make_predictions(compared, n=2000, seed=1).assign(experiment="coastline", scale_km=float("nan"))
+        )
     return pd.concat(frames) if frames else pd.DataFrame(columns=list(PREDICTION_COLUMNS))

@@ -10,6 +10,7 @@ import synthetic
 from matplotlib import rc_context
 from matplotlib.patches import Rectangle
 from report_run import NOTICE, SIX, STAND_INS, make_run
+
 from satgpu.report import coastline, maps
 from satgpu.report.curves import draw_sweet_spot
 from satgpu.report.figures import FIGURES, draw_figures
@@ -60,7 +61,10 @@ def test_every_axis_with_data_is_labelled_with_units(pictures):
         for axes in picture.figure.axes:
             if axes.has_data() and axes.axison and axes.lines:
                 assert any(unit in axes.get_xlabel() for unit in units), (picture.name, axes.get_xlabel())
-                assert any(unit in axes.get_ylabel() for unit in units) or picture.name == "coastline", (picture.name, axes.get_ylabel())
+                assert any(unit in axes.get_ylabel() for unit in units) or picture.name == "coastline", (
+                    picture.name,
+                    axes.get_ylabel(),
+                )
 
 
 def test_nothing_is_drawn_over_the_edge(pictures):
@@ -70,7 +74,7 @@ def test_nothing_is_drawn_over_the_edge(pictures):
         width, height = figure.get_size_inches() * figure.dpi
         for text in figure.texts:
             box = text.get_window_extent()
-            assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height, (picture.name, text.get_text())
+            assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, (picture.name, text.get_text())
 
 
 @pytest.mark.parametrize("experiment", [*synthetic.EXPERIMENTS, "similarity"])
@@ -103,12 +107,18 @@ def test_an_experiment_of_failures_says_so(tmp_path):
 
 def hatched_cells(picture) -> int:
     """Hatched rectangles inside the axes; the legend's own is not one of them."""
-    return sum(isinstance(patch, Rectangle) and patch.get_hatch() == "////" for axes in picture.figure.axes for patch in axes.patches)
+    return sum(
+        isinstance(patch, Rectangle) and patch.get_hatch() == "////"
+        for axes in picture.figure.axes
+        for patch in axes.patches
+    )
 
 
 def test_undecided_cells_are_hatched_and_decided_ones_are_not(tmp_path):
     view = view_of(tmp_path, synthetic.ENCODERS, 2, experiments=("scale_region",))
-    undecided = (view.differences(view.rows("scale_region"), ["region", "span_deg", "scale_km"])["verdict"] == "undecided").sum()
+    undecided = (
+        view.differences(view.rows("scale_region"), ["region", "span_deg", "scale_km"])["verdict"] == "undecided"
+    ).sum()
     assert 0 < undecided < 90 and hatched_cells(draw_scale_region(view)) == undecided
 
 
@@ -129,11 +139,17 @@ def test_resolution_figure_draws_the_skill_of_the_table(standin):
     rows = standin.rows("resolution")
     rows = rows[(rows["encoder"] == "untrained-l40") & (rows["sampling"] == "fixed_per_cell")]
     expected = (2 * rows.groupby("scale_km")["test_accuracy"].mean() - 1).to_numpy()
-    assert any(len(line.get_ydata()) == len(expected) and np.allclose(line.get_ydata(), expected) for line in axes.lines)
+    assert any(
+        len(line.get_ydata()) == len(expected) and np.allclose(line.get_ydata(), expected) for line in axes.lines
+    )
 
 
 def test_an_untrained_control_shares_the_colour_of_its_trained_twin():
-    looks = assign_looks(["satclip-vit16-l10", "satclip-vit16-l40"], ["untrained-l10", "untrained-l40", "xyz"], {"satclip-vit16-l10": 10, "satclip-vit16-l40": 40, "untrained-l10": 10, "untrained-l40": 40})
+    looks = assign_looks(
+        ["satclip-vit16-l10", "satclip-vit16-l40"],
+        ["untrained-l10", "untrained-l40", "xyz"],
+        {"satclip-vit16-l10": 10, "satclip-vit16-l40": 40, "untrained-l10": 10, "untrained-l40": 40},
+    )
     assert looks["untrained-l40"].colour == looks["satclip-vit16-l40"].colour and looks["untrained-l40"].hollow
     compared = [looks["satclip-vit16-l10"], looks["satclip-vit16-l40"]]
     assert len({(look.colour, look.marker) for look in compared}) == 2
@@ -141,7 +157,10 @@ def test_an_untrained_control_shares_the_colour_of_its_trained_twin():
 
 def test_compared_colours_are_told_apart_in_grey():
     looks = assign_looks(["a", "b"], [], {})
-    grey = [np.dot([int(look.colour[i : i + 2], 16) for i in (1, 3, 5)], (0.2126, 0.7152, 0.0722)) for look in looks.values()][:2]
+    grey = [
+        np.dot([int(look.colour[i : i + 2], 16) for i in (1, 3, 5)], (0.2126, 0.7152, 0.0722))
+        for look in looks.values()
+    ][:2]
     assert abs(grey[0] - grey[1]) > 60
 
 
@@ -167,7 +186,9 @@ def test_accuracy_by_cell_counts_right_points_where_they_are():
     table = pd.DataFrame({"lon_deg": lon.ravel(), "lat_deg": lat.ravel(), "label": 1})
     table["prediction"] = (table["lon_deg"] > 0).astype(int)
     cells = maps.accuracy_by_cell(table, 8)
-    assert (cells.loc[cells["west"] >= 0, "accuracy"] == 1).all() and (cells.loc[cells["east"] <= 0, "accuracy"] == 0).all()
+    assert (cells.loc[cells["west"] >= 0, "accuracy"] == 1).all() and (
+        cells.loc[cells["east"] <= 0, "accuracy"] == 0
+    ).all()
 
 
 def test_map_without_the_land_mask_says_so_and_with_coasts_does_not(standin):

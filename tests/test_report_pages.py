@@ -1,23 +1,27 @@
 """Sentences, tables on the screen, TensorBoard, and runs compared."""
 
+import io
+
 import pandas as pd
 import pytest
 import synthetic
 from report_run import NOTICE, STAND_INS, make_run
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from satgpu.analysis import paired_differences, read_run, summarise
 from satgpu.errors import UserError
 from satgpu.report import compare_runs, print_tables
-from satgpu.report.curves import draw_boundaries
 from satgpu.report.contents import contents_of
-from satgpu.report.findings import learned_section, peak_section, region_section
+from satgpu.report.curves import draw_boundaries
+from satgpu.report.findings import peak_section, region_section
 from satgpu.report.headline import effective_resolution, headline
+from satgpu.report.learned import learned_section
 from satgpu.report.summary import summary_markdown
 from satgpu.report.tensorboard import write_events
 from satgpu.report.trust import notebook_conclusions, reliability
 from satgpu.report.view import open_views
 from satgpu.report.words import km_interval, points_interval
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,9 @@ def rows_of(folder, experiment):
 
 
 def test_peak_sentence_holds_the_largest_paired_difference(trained):
-    differences = paired_differences(rows_of(trained, "sweet_spot"), "satclip-vit16-l10", "satclip-vit16-l40", by=["scale_km"])
+    differences = paired_differences(
+        rows_of(trained, "sweet_spot"), "satclip-vit16-l10", "satclip-vit16-l40", by=["scale_km"]
+    )
     best = differences.loc[differences["difference"].idxmax()]
     expected = points_interval(best["difference"], best["low"], best["high"])
     assert f"{expected} at {best['scale_km']:g} km cells" in peak_section(open_views(trained)[0]).sentences[0]
@@ -52,7 +58,10 @@ def test_how_much_is_learned_sets_the_untrained_pair_beside_the_trained(trained)
 
 def test_an_untrained_pair_learned_nothing(single):
     assert learned_section(open_views(single)[0]).sentences == [
-        "Nothing here is learned: both encoders of the pair carry seeded random weights, so every difference above comes from the harmonics and the architecture alone."
+        (
+            "Nothing here is learned: both encoders of the pair carry seeded random weights, so every "
+            "difference above comes from the harmonics and the architecture alone."
+        )
     ]
 
 
@@ -81,7 +90,9 @@ def test_headline_words_agree_with_the_numbers(trained):
 def test_caps_of_one_scale_count_as_one_region(trained):
     folder_rows = open_views(trained)[0]
     table = folder_rows.tables.results
-    table.loc[table["sampling"] == "local_caps", "region"] = [f"cap-{i % 2}" for i in range((table["sampling"] == "local_caps").sum())]
+    table.loc[table["sampling"] == "local_caps", "region"] = [
+        f"cap-{i % 2}" for i in range((table["sampling"] == "local_caps").sum())
+    ]
     found = folder_rows.probe_resolutions
     assert not found.duplicated(["encoder", "probe", "sampling"]).any()
 
@@ -112,7 +123,10 @@ def test_tensorboard_reads_back_what_was_written(trained, tmp_path):
     for _ in range(2):
         write_events([view], {"geodesic": picture}, "# All of it", tmp_path)
     root = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "scalars": 0, "tensors": 0}).Reload()
-    assert root.Tags()["images"] == ["geodesic/boundary_sharpness"] and len(root.Images("geodesic/boundary_sharpness")) == 1
+    assert (
+        root.Tags()["images"] == ["geodesic/boundary_sharpness"]
+        and len(root.Images("geodesic/boundary_sharpness")) == 1
+    )
     assert root.Tensors("summary/text_summary")[0].tensor_proto.string_val[0] == b"# All of it"
     own = EventAccumulator(str(tmp_path / "geodesic-satclip-vit16-l40"), size_guidance={"scalars": 0}).Reload()
     scalars = own.Scalars("sweet_spot/test_accuracy")
@@ -120,23 +134,39 @@ def test_tensorboard_reads_back_what_was_written(trained, tmp_path):
     means = summarise(rows[rows["encoder"] == "satclip-vit16-l40"], ["scale_km"])
     assert [event.step for event in scalars] == [int(km) for km in means["scale_km"]]
     assert [event.value for event in scalars] == pytest.approx(list(means["mean"]), rel=1e-6)
-    assert own.Scalars("training/sweet_spot/loss_q50") and "_hparams_/session_start_info" in own.Tags()["tensors"] + list(own.summary_metadata)
+    assert own.Scalars("training/sweet_spot/loss_q50") and "_hparams_/session_start_info" in own.Tags()[
+        "tensors"
+    ] + list(own.summary_metadata)
 
 
 def test_event_files_do_not_grow_with_the_number_of_probes(tmp_path):
     sizes = []
     for replicates in (2, 12):
-        view = open_views(make_run(tmp_path / f"run{replicates}", STAND_INS, replicates, experiments=("sweet_spot", "patterns")))[0]
-        sizes.append(sum(path.stat().st_size for path in write_events([view], {"geodesic": []}, "", tmp_path / f"events{replicates}")))
+        view = open_views(
+            make_run(tmp_path / f"run{replicates}", STAND_INS, replicates, experiments=("sweet_spot", "patterns"))
+        )[0]
+        sizes.append(
+            sum(
+                path.stat().st_size
+                for path in write_events([view], {"geodesic": []}, "", tmp_path / f"events{replicates}")
+            )
+        )
     assert sizes[1] < 1.02 * sizes[0] < 200_000
 
 
 def test_screen_tables_hold_the_notebooks_numbers(single):
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console = Console(width=200, record=True, file=io.StringIO())
     print_tables(read_run(single), console)
     text = console.export_text()
-    console.file.close()
-    for title in ("Sweet spot", "Region size", "Patterns", "Scale and region", "Boundaries", "Embedding similarity", "Effective resolution"):
+    for title in (
+        "Sweet spot",
+        "Region size",
+        "Patterns",
+        "Scale and region",
+        "Boundaries",
+        "Embedding similarity",
+        "Effective resolution",
+    ):
         assert title in text
     rows = rows_of(single, "sweet_spot")
     accuracy = rows[(rows["encoder"] == "untrained-l40") & (rows["scale_km"] == 600)]["test_accuracy"].iloc[0]
@@ -145,7 +175,14 @@ def test_screen_tables_hold_the_notebooks_numbers(single):
 
 def test_runs_are_set_side_by_side(trained, single, tmp_path):
     written = compare_runs([trained, single], tmp_path / "out")
-    assert {path.name for path in written} == {"resolutions.csv", "differences.csv", "comparison.md", "comparison.png", "comparison.svg"}
+    assert {path.name for path in written} == {
+        "resolutions.csv",
+        "differences.csv",
+        "encoder_differences.csv",
+        "comparison.md",
+        "comparison.png",
+        "comparison.svg",
+    }
     resolutions, differences = (pd.read_csv(tmp_path / "out" / name) for name in ("resolutions.csv", "differences.csv"))
     assert set(resolutions["run"]) == {"trained", "single"} == set(differences["run"])
     own = differences[(differences["run"] == "single") & (differences["experiment"] == "patterns")].iloc[0]
@@ -160,6 +197,25 @@ def test_two_runs_of_different_truth_are_told_apart(tmp_path):
     compare_runs([a, b], tmp_path / "out")
     differences = pd.read_csv(tmp_path / "out" / "differences.csv")
     assert differences.loc[differences["run"] == "b", "verdict"].iloc[0] == "larger"
+
+
+def test_encoders_of_two_runs_are_paired_where_the_draws_are_the_same(tmp_path):
+    a = make_run(tmp_path / "a", synthetic.ENCODERS[:1], 3, experiments=("sweet_spot",))
+    b = make_run(tmp_path / "b", synthetic.ENCODERS[1:2], 3, experiments=("sweet_spot",))
+    compare_runs([a, b], tmp_path / "out")
+    (found,) = pd.read_csv(tmp_path / "out" / "encoder_differences.csv").to_dict("records")
+    assert (found["first"], found["second"]) == ("a: satclip-vit16-l10", "b: satclip-vit16-l40")
+    expected = rows_of(b, "sweet_spot")["test_accuracy"].mean() - rows_of(a, "sweet_spot")["test_accuracy"].mean()
+    assert (
+        found["difference"] == pytest.approx(expected) and found["n_replicates"] == 3 and found["verdict"] == "second"
+    )
+
+
+def test_runs_of_other_draws_are_not_paired(tmp_path):
+    a = make_run(tmp_path / "a", synthetic.ENCODERS[:1], 2, experiments=("boundaries",))
+    b = make_run(tmp_path / "b", synthetic.ENCODERS[1:2], 2, "notebook", experiments=("boundaries",))
+    compare_runs([a, b], tmp_path / "out")
+    assert "No task was drawn alike" in (tmp_path / "out" / "comparison.md").read_text()
 
 
 def test_comparing_needs_two_runs(trained, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from report_run import NOTICE, STAND_INS, make_run
+
 from satgpu.report import write_report
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "screenshots.py"
@@ -19,7 +20,9 @@ def shoot(*args, path=None) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = make_run(tmp_path_factory.mktemp("runs") / "run", STAND_INS, 2, experiments=("boundaries", "similarity"), notice=NOTICE)
+    folder = make_run(
+        tmp_path_factory.mktemp("runs") / "run", STAND_INS, 2, experiments=("boundaries", "similarity"), notice=NOTICE
+    )
     write_report(folder)
     return folder
 
@@ -41,5 +44,10 @@ def test_report_and_tensorboard_open_in_a_real_browser(run, tmp_path):
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stderr
     names = {path.name: path.stat().st_size for path in (tmp_path / "shots").iterdir()}
-    assert set(names) == {"report_desktop.png", "report_phone.png", "report_print.pdf", *(f"tensorboard_{tab}.png" for tab in ("scalars", "images", "text", "hparams"))}
+    assert set(names) == {
+        "report_desktop.png",
+        "report_phone.png",
+        "report_print.pdf",
+        *(f"tensorboard_{tab}.png" for tab in ("scalars", "images", "text", "hparams")),
+    }
     assert min(names.values()) > 20_000  # an empty page is smaller

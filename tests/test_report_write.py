@@ -9,13 +9,21 @@ import numpy as np
 import pytest
 import synthetic
 from report_run import NOTICE, STAND_INS, make_run
+
 from satgpu.analysis import read_run, summarise
 from satgpu.errors import UserError
 from satgpu.report import coastline, maps, write_report
 
 FIGURES = (
-    "sweet_spot_fine", "region_size_effect", "pattern_complexity", "scale_region", "embedding_similarity",
-    "boundary_sharpness", "resolution", "world_map", "coastline",
+    "sweet_spot_fine",
+    "region_size_effect",
+    "pattern_complexity",
+    "scale_region",
+    "embedding_similarity",
+    "boundary_sharpness",
+    "resolution",
+    "world_map",
+    "coastline",
 )
 
 
@@ -52,7 +60,9 @@ def test_every_promised_file_is_written_and_returned(run):
 
 
 def test_json_has_the_notebooks_keys_and_fields(run):
-    results = json.loads((run[0] / "deep_dive_results.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    results = json.loads(
+        (run[0] / "deep_dive_results.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")
+    )
     fields = {name: list(rows[0]) for name, rows in results.items()}
     assert fields == {
         "sweet_spot": ["km", "l10", "l40", "diff"],
@@ -69,7 +79,9 @@ def test_json_has_the_notebooks_keys_and_fields(run):
 def test_json_holds_means_over_replicates(run):
     results = json.loads((run[0] / "deep_dive_results.json").read_text())
     table = read_run(run[0]).results
-    rows = table[(table["experiment"] == "boundaries") & (table["encoder"] == "untrained-l40") & (table["width_km"] == 500)]
+    rows = table[
+        (table["experiment"] == "boundaries") & (table["encoder"] == "untrained-l40") & (table["width_km"] == 500)
+    ]
     (found,) = [row for row in results["boundaries"] if row["width_km"] == 500]
     assert found["l40"] == pytest.approx(rows["test_accuracy"].mean())
     assert found["diff"] == pytest.approx(found["l40"] - found["l10"])
@@ -96,7 +108,7 @@ def test_every_figure_on_the_page_has_numbers_in_its_alt_text_and_a_narrow_drawi
 def test_pictures_stand_in_the_order_people_want_them(page):
     order = re.findall(r"<figure id=\"(\w+)\"", page)
     assert order[:4] == ["resolution", "world_map", "scale_region", "embedding_similarity"]
-    assert page.index("<figure id=\"resolution\"") < page.index("<table") < page.index("<figure id=\"world_map\"")
+    assert page.index('<figure id="resolution"') < page.index("<table") < page.index('<figure id="world_map"')
 
 
 def test_summary_starts_with_the_notice_and_counts_failures(run):
@@ -155,7 +167,10 @@ def test_two_protocols_stand_side_by_side(tmp_path, without_land_mask):
 
 
 def test_report_imports_neither_torch_nor_pyplot():
-    code = "import satgpu.report, sys; print([m for m in ('torch', 'lightning', 'matplotlib.pyplot', 'tensorflow') if m in sys.modules])"
+    code = (
+        "import satgpu.report, sys; print([m for m in ('torch', 'lightning', 'matplotlib.pyplot', "
+        "'tensorflow') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .findings import learned_section
 from .headline import effective_resolution
+from .learned import learned_section
 from .view import RunView
 from .words import count, km_interval, listing, points_interval
 
@@ -26,7 +26,11 @@ def _resolutions(view: RunView) -> list[str]:
     phrases = []
     for spec in view.compared:
         own = table[table["encoder"] == spec]
-        parts = [_number(own[own["measure"] == "spectral"], "by the spectrum of its embedding"), _number(own[own["sampling"] == "fixed_per_cell"], "by probes on the globe"), _number(own[own["sampling"] == "local_caps"], "by probes in local caps")]
+        parts = [
+            _number(own[own["measure"] == "spectral"], "by the spectrum of its embedding"),
+            _number(own[own["sampling"] == "fixed_per_cell"], "by probes on the globe"),
+            _number(own[own["sampling"] == "local_caps"], "by probes in local caps"),
+        ]
         parts = [part for part in parts if part]
         if parts:
             phrases.append(f"{view.label(spec)}: {listing(parts)}.")
@@ -50,14 +54,27 @@ def _where_better(view: RunView) -> list[str]:
         peak = view.peak
         value = points_interval(peak.difference, peak.low, peak.high)
         decided = np.isfinite(peak.low) and (peak.low > 0 or peak.high < 0)
-        near = f" (anywhere between {min(peak.indistinguishable_km):g} and {max(peak.indistinguishable_km):g} km)" if len(peak.indistinguishable_km) > 1 and view.replicates > 1 else ""
-        phrases.append(f"On the globe the difference {second} minus {first} peaks at {peak.scale_km:g} km cells{near}: {value}" + ("." if decided else ", which is undecided."))
-    for experiment, by, noun in (("scale_region", ["region", "span_deg", "scale_km"], "combinations of region, span and scale"), ("patterns", ["pattern", "scale_km"], "patterns and scales")):
+        near = (
+            f" (anywhere between {min(peak.indistinguishable_km):g} and {max(peak.indistinguishable_km):g} km)"
+            if len(peak.indistinguishable_km) > 1 and view.replicates > 1
+            else ""
+        )
+        phrases.append(
+            f"On the globe the difference {second} minus {first} peaks at {peak.scale_km:g} km cells{near}: {value}"
+            + ("." if decided else ", which is undecided.")
+        )
+    for experiment, by, noun in (
+        ("scale_region", ["region", "span_deg", "scale_km"], "combinations of region, span and scale"),
+        ("patterns", ["pattern", "scale_km"], "patterns and scales"),
+    ):
         rows = view.rows(experiment)
         table = view.differences(rows[rows["task"] == "classification"], by)
         if len(table):
             tally = table["verdict"].value_counts()
-            phrases.append(f"Over {len(table)} {noun}, {second} is better in {tally.get('second', 0)}, {first} in {tally.get('first', 0)}, undecided {tally.get('undecided', 0)}.")
+            phrases.append(
+                f"Over {len(table)} {noun}, {second} is better in {tally.get('second', 0)}, {first} in "
+                f"{tally.get('first', 0)}, undecided {tally.get('undecided', 0)}."
+            )
     return phrases
 
 
@@ -70,6 +87,13 @@ def _how_sure(view: RunView) -> list[str]:
     mlp = view.results[view.results["probe"] == "mlp"]
     if mlp.empty:
         return []
-    replicates = f"{count(view.replicates, 'replicate')}; every interval is a 95 % bootstrap over them, and comparisons in one table share a 5 % false discovery rate." if view.replicates > 1 else "One replicate: there are no intervals, so no difference is decided."
+    replicates = (
+        (
+            f"{count(view.replicates, 'replicate')}; every interval is a 95 % bootstrap over them, and "
+            f"comparisons in one table share a 5 % false discovery rate."
+        )
+        if view.replicates > 1
+        else "One replicate: there are no intervals, so no difference is decided."
+    )
     unsettled, failed = int((~mlp["converged"] & (mlp["failure"] == "")).sum()), int((mlp["failure"] != "").sum())
     return [replicates, f"Of {count(len(mlp), 'probe')}, {unsettled:,} did not converge and {failed:,} failed."]

@@ -27,7 +27,13 @@ def draw_coastline(view: RunView, narrow: bool = False) -> Picture:
     shares = accuracy_by_distance(view)
     handles = _distance_panel(axes[1], view, shares, float(rows["chance"].mean()))
     close_sheet(figure, title, handles, view.footer, view.notice)
-    return Picture("coastline", figure, title, words, "Right: share of test points classified right, by great-circle distance to the nearest coast.")
+    return Picture(
+        "coastline",
+        figure,
+        title,
+        words,
+        "Right: share of test points classified right, by great-circle distance to the nearest coast.",
+    )
 
 
 def _scores_panel(axes: Axes, view: RunView, rows: pd.DataFrame) -> str:
@@ -38,7 +44,7 @@ def _scores_panel(axes: Axes, view: RunView, rows: pd.DataFrame) -> str:
     specs = [spec for spec in [*view.compared, *view.controls, NEAREST] if spec in means["test_accuracy"].index]
     for i, spec in enumerate(specs):
         numbers = []
-        for offset, marker, (value, table) in zip((-0.12, 0.12), ("o", "D"), means.items()):
+        for offset, marker, (_value, table) in zip((-0.12, 0.12), ("o", "D"), means.items(), strict=True):
             if spec in table.index:
                 _score(axes, view.looks[spec], table.loc[spec], i + offset, marker)
                 numbers.append(f"{100 * table.loc[spec, 'mean']:.1f} %")
@@ -52,7 +58,11 @@ def _scores_panel(axes: Axes, view: RunView, rows: pd.DataFrame) -> str:
     axes.set_xlabel("● accuracy   ◆ IoU of land   (95 % intervals)")
     axes.grid(axis="y", visible=False)
     accuracy = means["test_accuracy"]
-    words = [f"{view.label(s)} {percent_interval(*accuracy.loc[s, ['mean', 'low', 'high']])}" for s in specs if s in view.compared]
+    words = [
+        f"{view.label(s)} {percent_interval(*accuracy.loc[s, ['mean', 'low', 'high']])}"
+        for s in specs
+        if s in view.compared
+    ]
     return f"Accuracy of telling land from ocean: {listing(words)}; chance {percent(chance)}."
 
 
@@ -60,7 +70,15 @@ def _score(axes: Axes, look, row: pd.Series, y: float, marker: str) -> None:
     """One dot and its interval."""
     if np.isfinite(row["low"]):
         axes.hlines(y, row["low"], row["high"], color=look.colour, linewidth=2.4, alpha=0.6)
-    axes.plot(row["mean"], y, marker=marker, color=look.colour, markersize=6, markerfacecolor="white" if look.hollow else look.colour, linestyle="")
+    axes.plot(
+        row["mean"],
+        y,
+        marker=marker,
+        color=look.colour,
+        markersize=6,
+        markerfacecolor="white" if look.hollow else look.colour,
+        linestyle="",
+    )
 
 
 def accuracy_by_distance(view: RunView) -> pd.DataFrame | None:
@@ -77,8 +95,14 @@ def accuracy_by_distance(view: RunView) -> pd.DataFrame | None:
         return None
     bins = pd.cut(distance_km, EDGES_KM)
     right = (kept["label"] == kept["prediction"]).to_numpy(dtype=float)
-    table = pd.DataFrame({"encoder": kept["encoder"].to_numpy(), "bin": bins, "right": right, "distance": np.maximum(distance_km, 1.0)})
-    found = table.groupby(["encoder", "bin"], observed=True).agg(accuracy=("right", "mean"), n=("right", "size"), distance_km=("distance", "median")).reset_index()
+    table = pd.DataFrame(
+        {"encoder": kept["encoder"].to_numpy(), "bin": bins, "right": right, "distance": np.maximum(distance_km, 1.0)}
+    )
+    found = (
+        table.groupby(["encoder", "bin"], observed=True)
+        .agg(accuracy=("right", "mean"), n=("right", "size"), distance_km=("distance", "median"))
+        .reset_index()
+    )
     return found[found["n"] >= 10].drop(columns="bin")
 
 
@@ -101,7 +125,10 @@ def coast_distance_km(lonlat_deg: np.ndarray) -> np.ndarray | None:
 def _distance_panel(axes: Axes, view: RunView, shares: pd.DataFrame | None, chance: float) -> list:
     """One line per encoder whose predictions were kept."""
     if shares is None or shares.empty:
-        say_empty(axes, "accuracy by distance to the coast\nneeds kept predictions and the\nland mask: pip install 'satgpu[land]'")
+        say_empty(
+            axes,
+            "accuracy by distance to the coast\nneeds kept predictions and the\nland mask: pip install 'satgpu[land]'",
+        )
         return []
     handles = []
     for spec in [*view.compared, *view.controls, NEAREST]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from satgpu.analysis import paired_differences
 from satgpu.errors import UserError
 
 from .headline import effective_resolution, headline
@@ -15,7 +17,7 @@ from .sheet import Picture, close_sheet, open_sheet
 from .style import COMPARED_COLOURS, COMPARED_LINES, COMPARED_MARKERS, INK, RC, log_km_axis, percent_axis, say_empty
 from .summary import markdown_table
 from .view import RunView, open_views
-from .words import points, points_interval
+from .words import count, points_interval
 
 
 def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
@@ -26,8 +28,9 @@ def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
         out: folder for the comparison, made if need be.
 
     Returns:
-        The files written: ``resolutions.csv``, ``differences.csv``,
-        ``comparison.md``, ``comparison.png`` and ``comparison.svg``.
+        The files written: ``resolutions.csv``, ``differences.csv`` (the pair's,
+        run against run), ``encoder_differences.csv`` (encoder against encoder
+        across runs of one seed), ``comparison.md``, ``comparison.png``, ``.svg``.
 
     Raises:
         UserError: fewer than two runs, or a folder without results.
@@ -37,15 +40,22 @@ def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
     out = Path(out)
     views = _named([view for folder in folders for view in open_views(Path(folder))])
     out.mkdir(parents=True, exist_ok=True)
-    resolutions = pd.concat([effective_resolution(view).assign(run=name) for name, view in views.items()], ignore_index=True)
+    resolutions = pd.concat(
+        [effective_resolution(view).assign(run=name) for name, view in views.items()], ignore_index=True
+    )
     resolutions.insert(0, "run", resolutions.pop("run"))
     differences = run_differences(views)
     resolutions.to_csv(out / "resolutions.csv", index=False)
     differences.to_csv(out / "differences.csv", index=False)
-    (out / "comparison.md").write_text(_markdown(views, differences), encoding="utf-8")
+    encoders = encoder_differences(views)
+    encoders.to_csv(out / "encoder_differences.csv", index=False)
+    (out / "comparison.md").write_text(_markdown(views, differences, encoders), encoding="utf-8")
     with rc_context(RC):
         pictures = draw_comparison(views).save(out)
-    return [out / "resolutions.csv", out / "differences.csv", out / "comparison.md", *pictures]
+    return [
+        *(out / name for name in ("resolutions.csv", "differences.csv", "encoder_differences.csv", "comparison.md")),
+        *pictures,
+    ]
 
 
 def _named(views: Sequence[RunView]) -> dict[str, RunView]:
@@ -70,11 +80,38 @@ def run_differences(views: dict[str, RunView]) -> pd.DataFrame:
     """
     rows = []
     for name, view in views.items():
-        for experiment in ("sweet_spot", "region_size", "patterns", "scale_region", "boundaries", "resolution", "coastline"):
+        for experiment in (
+            "sweet_spot",
+            "region_size",
+            "patterns",
+            "scale_region",
+            "boundaries",
+            "resolution",
+            "coastline",
+        ):
             table = view.differences(view.rows(experiment), [])
             for row in table.to_dict("records"):
-                rows.append({"experiment": experiment, "run": name, "pair": " minus ".join(reversed(view.pair_labels)), **{k: row[k] for k in ("difference", "low", "high", "n_replicates")}})
-    columns = ["experiment", "run", "pair", "difference", "low", "high", "n_replicates", "minus_first_run", "minus_first_low", "minus_first_high", "verdict"]
+                rows.append(
+                    {
+                        "experiment": experiment,
+                        "run": name,
+                        "pair": " minus ".join(reversed(view.pair_labels)),
+                        **{k: row[k] for k in ("difference", "low", "high", "n_replicates")},
+                    }
+                )
+    columns = [
+        "experiment",
+        "run",
+        "pair",
+        "difference",
+        "low",
+        "high",
+        "n_replicates",
+        "minus_first_run",
+        "minus_first_low",
+        "minus_first_high",
+        "verdict",
+    ]
     if not rows:
         return pd.DataFrame(columns=columns)
     table = pd.DataFrame(rows)
@@ -92,49 +129,137 @@ def _against_first(group: pd.DataFrame) -> pd.DataFrame:
     verdict = np.select([low > 0, high < 0], ["larger", "smaller"], "undecided")
     own = np.arange(len(group)) == 0
     return group.assign(
-        minus_first_run=change.where(~own), minus_first_low=low.where(~own), minus_first_high=high.where(~own), verdict=np.where(own, "", verdict)
+        minus_first_run=change.where(~own),
+        minus_first_low=low.where(~own),
+        minus_first_high=high.where(~own),
+        verdict=np.where(own, "", verdict),
     )
 
 
-def _markdown(views: dict[str, RunView], differences: pd.DataFrame) -> str:
-    """Both tables and each run's notice."""
+def encoder_differences(views: dict[str, RunView]) -> pd.DataFrame:
+    """Encoders of later runs against those of the first, paired where both runs drew the same points and labels.
+
+    Runs of one protocol and seed share their draws, so their encoders can be
+    compared as if they had run together; tasks with other draws are left out.
+
+    Returns:
+        DataFrame[experiment, first, second, first_mean, second_mean, difference,
+        low, high, n_replicates, verdict]: names are ``run: encoder``, difference
+        is second minus first.
+    """
+    (first_name, first), *others = views.items()
+    found = [
+        _paired_across(_renamed(first, a, f"{first_name}: {a}"), _renamed(view, b, f"{name}: {b}"))
+        for name, view in others
+        for a in first.compared
+        for b in view.compared
+        if (a, first.protocol) != (b, view.protocol)
+        or first.legendre.get(a) != view.legendre.get(b)
+        or _sha(first, a) != _sha(view, b)
+    ]
+    columns = [
+        "experiment",
+        "first",
+        "second",
+        "first_mean",
+        "second_mean",
+        "difference",
+        "low",
+        "high",
+        "n_replicates",
+        "verdict",
+    ]
+    found = [table for table in found if len(table)]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _sha(view: RunView, spec: str) -> str:
+    """What tells two encoders of one name apart."""
+    return str(view.results.loc[view.results["encoder"] == spec, "encoder_sha256"].iloc[:1].squeeze())
+
+
+def _renamed(view: RunView, spec: str, name: str) -> pd.DataFrame:
+    """Scored probe rows of one encoder under the name it has beside other runs."""
+    rows = view.results
+    return rows[
+        (rows["encoder"] == spec)
+        & (rows["probe"] == "mlp")
+        & (rows["labels"] == "field")
+        & rows["test_accuracy"].notna()
+    ].assign(encoder=name)
+
+
+def _paired_across(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences by experiment over the tasks that both runs drew alike."""
+    drawn = [
+        "protocol",
+        "experiment",
+        "pattern",
+        "scale_km",
+        "width_km",
+        "region",
+        "span_deg",
+        "sampling",
+        "replicate",
+        "points_seed",
+        "label_seed",
+        "split_seed",
+    ]
+    keys = [pd.MultiIndex.from_frame(table[drawn].astype(str)) for table in (first, second)]
+    both = pd.concat([first[keys[0].isin(keys[1])], second[keys[1].isin(keys[0])]], ignore_index=True)
+    if both.empty:
+        return both
+    names = first["encoder"].iloc[0], second["encoder"].iloc[0]
+    return paired_differences(both, *names, by=["experiment"]).assign(first=names[0], second=names[1])
+
+
+def _markdown(views: dict[str, RunView], differences: pd.DataFrame, encoders: pd.DataFrame) -> str:
+    """The tables and each run's notice."""
     lines = ["# Runs compared", ""]
     for name, view in views.items():
         lines += [f"- **{name}**: {view.footer}" + (f" · {view.notice}" if view.notice else "")]
-    resolutions = pd.concat([headline(view).assign(run=name) for name, view in views.items()], ignore_index=True).fillna("–")
+    resolutions = pd.concat(
+        [headline(view).assign(run=name) for name, view in views.items()], ignore_index=True
+    ).fillna("–")
     resolutions.insert(0, "run", resolutions.pop("run"))
     lines += ["", "## Effective resolution", "", *markdown_table(resolutions), ""]
     if len(differences):
-        shown = pd.DataFrame({
-            "experiment": differences["experiment"], "run": differences["run"], "pair": differences["pair"],
-            "difference": [points_interval(*row) for row in differences[["difference", "low", "high"]].to_numpy()],
-            "minus the first run": ["–" if not np.isfinite(row[0]) else f"{points(row[0])} [{points(row[1])}, {points(row[2])}]" for row in differences[["minus_first_run", "minus_first_low", "minus_first_high"]].to_numpy()],
-            "verdict": differences["verdict"],
-        })
+        shown = pd.DataFrame(
+            {
+                "experiment": differences["experiment"],
+                "run": differences["run"],
+                "pair": differences["pair"],
+                "difference": [points_interval(*row) for row in differences[["difference", "low", "high"]].to_numpy()],
+                "minus the first run": [
+                    "–" if not np.isfinite(row[0]) else points_interval(*row)
+                    for row in differences[["minus_first_run", "minus_first_low", "minus_first_high"]].to_numpy()
+                ],
+                "verdict": differences["verdict"],
+            }
+        )
         lines += ["## Differences of the pair, averaged over each experiment", "", *markdown_table(shown), ""]
+    lines += ["## Encoders across runs, paired by their draws", ""]
+    if encoders.empty:
+        return "\n".join(
+            [
+                *lines,
+                "No task was drawn alike in two runs: they differ in seed or protocol, or compare the same encoders.",
+                "",
+            ]
+        )
+    shown = encoders[["experiment", "first", "second", "verdict"]].assign(
+        difference=[points_interval(*row) for row in encoders[["difference", "low", "high"]].to_numpy()]
+    )
+    lines += [*markdown_table(shown[["experiment", "first", "second", "difference", "verdict"]]), ""]
     return "\n".join(lines)
 
 
 def draw_comparison(views: dict[str, RunView]) -> Picture:
     """Overlay: sweet-spot accuracy of every compared encoder of every run, and the pair's difference."""
-    figure, axes = open_sheet(2, narrow=False)
-    handles, drawn = [], False
-    for i, (name, view) in enumerate(views.items()):
-        colour, marker = COMPARED_COLOURS[i % 6], COMPARED_MARKERS[i % 6]
-        for k, spec in enumerate(view.compared[:6]):
-            means = view.means(view.rows("sweet_spot"), ["encoder", "scale_km"])
-            curve = means[means["encoder"] == spec]
-            if len(curve):
-                drawn = True
-                axes[0].fill_between(curve["scale_km"], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
-                axes[0].plot(curve["scale_km"], curve["mean"], color=colour, marker=marker, markersize=4, linestyle=COMPARED_LINES[k % 3], markerfacecolor=colour if k else "white")
-                handles.append(Line2D([], [], color=colour, marker=marker, markersize=4, linestyle=COMPARED_LINES[k % 3], markerfacecolor=colour if k else "white", label=f"{name}: {view.label(spec)}"))
-        table = view.differences(view.rows("sweet_spot"), ["scale_km"])
-        axes[1].fill_between(table["scale_km"], 100 * table["low"].astype(float), 100 * table["high"].astype(float), color=colour, alpha=0.15, linewidth=0)
-        axes[1].plot(table["scale_km"], 100 * table["difference"], color=colour, marker=marker, markersize=4)
     title = "Runs compared: sweet spot"
-    notices = [f"{name}: {view.notice}" for name, view in views.items() if view.notice]
-    if drawn:
+    figure, axes = open_sheet(2, narrow=False)
+    handles = [handle for i, (name, view) in enumerate(views.items()) for handle in _overlay(axes, i, name, view)]
+    if handles:
         scales = pd.concat([view.rows("sweet_spot")["scale_km"] for view in views.values()])
         percent_axis(axes[0], "test accuracy")
         axes[1].axhline(0, color=INK, linewidth=1)
@@ -144,6 +269,35 @@ def draw_comparison(views: dict[str, RunView]) -> Picture:
     else:
         for panel in axes:
             say_empty(panel, "no run holds the sweet spot")
-    footer = " · ".join(f"{name}: {view.protocol}, {view.replicates} replicates" for name, view in views.items())
+    footer = " · ".join(
+        f"{name}: {view.protocol}, {count(view.replicates, 'replicate')}" for name, view in views.items()
+    )
+    notices = [f"{name}: {view.notice}" for name, view in views.items() if view.notice]
     close_sheet(figure, title, handles, footer, "; ".join(notices) or None)
     return Picture("comparison", figure, title, "Sweet-spot accuracy and difference of each run.")
+
+
+def _overlay(axes: Sequence[Axes], i: int, name: str, view: RunView) -> list[Line2D]:
+    """One run's curves in its own colour, a line style per encoder; returns the legend entries."""
+    colour, marker = COMPARED_COLOURS[i % 6], COMPARED_MARKERS[i % 6]
+    means, handles = view.means(view.rows("sweet_spot"), ["encoder", "scale_km"]), []
+    for k, spec in enumerate(view.compared[:6]):
+        curve = means[means["encoder"] == spec]
+        if curve.empty:
+            continue
+        look = {
+            "color": colour,
+            "marker": marker,
+            "markersize": 4,
+            "linestyle": COMPARED_LINES[k % 3],
+            "markerfacecolor": colour if k else "white",
+        }
+        axes[0].fill_between(curve["scale_km"], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
+        axes[0].plot(curve["scale_km"], curve["mean"], **look)
+        handles.append(Line2D([], [], label=f"{name}: {view.label(spec)}", **look))
+    table = view.differences(view.rows("sweet_spot"), ["scale_km"]).drop(columns="verdict").astype(float)
+    axes[1].fill_between(
+        table["scale_km"], 100 * table["low"], 100 * table["high"], color=colour, alpha=0.15, linewidth=0
+    )
+    axes[1].plot(table["scale_km"], 100 * table["difference"], color=colour, marker=marker, markersize=4)
+    return handles

@@ -42,7 +42,12 @@ def print_tables(tables: RunTables, console: Console) -> None:
 
 def experiment_table(view: RunView, experiment: str, names: dict[str, str]) -> Table:
     """Accuracy of the pair, difference, interval and verdict; with one encoder its accuracy."""
-    table = Table(title=f"{EXPERIMENT_TITLES[experiment]} ({view.protocol})", title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title=f"{EXPERIMENT_TITLES[experiment]} ({view.protocol})",
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+    )
     first, second = view.pair_labels
     rows = view.rows(experiment)
     for heading in names.values():
@@ -59,10 +64,20 @@ def _experiment_rows(view: RunView, rows: pd.DataFrame, by: list[str]) -> list[l
     """Cells as text, in the order the run planned them."""
     if not view.pair:
         means = view.means(rows[rows["encoder"].isin(view.compared)], by)
-        return [[*_factors(r, by), percent(r["mean"]), f"{percent(r['low'])} to {percent(r['high'])}"] for r in means.to_dict("records")]
+        return [
+            [*_factors(r, by), percent(r["mean"]), f"{percent(r['low'])} to {percent(r['high'])}"]
+            for r in means.to_dict("records")
+        ]
     leads = {"first": view.pair_labels[0], "second": view.pair_labels[1], "undecided": "undecided"}
     return [
-        [*_factors(r, by), percent(r["first_mean"]), percent(r["second_mean"]), points(r["difference"]), f"{points(r['low'])} to {points(r['high'])}", leads[r["verdict"]]]
+        [
+            *_factors(r, by),
+            percent(r["first_mean"]),
+            percent(r["second_mean"]),
+            points(r["difference"]),
+            f"{points(r['low'])} to {points(r['high'])}",
+            leads[r["verdict"]],
+        ]
         for r in view.differences(rows, by).to_dict("records")
     ]
 
@@ -73,7 +88,12 @@ def _factors(row: dict, by: list[str]) -> list[str]:
 
 def similarity_table(view: RunView) -> Table:
     """Mean cosine similarity and its spread at the notebook's distances."""
-    table = Table(title=f"{EXPERIMENT_TITLES['similarity']} ({view.protocol})", title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title=f"{EXPERIMENT_TITLES['similarity']} ({view.protocol})",
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+    )
     rows = view.similarity[(view.similarity["grid"] == "distances") & view.similarity["encoder"].isin(view.compared)]
     table.add_column("distance (km)", justify="right")
     for spec in view.compared:
@@ -86,7 +106,9 @@ def similarity_table(view: RunView) -> Table:
 
 def headline_table(view: RunView) -> Table:
     """Effective resolution of each encoder, measured both ways."""
-    table = Table(title=f"Effective resolution ({view.protocol})", title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title=f"Effective resolution ({view.protocol})", title_justify="left", title_style="bold", header_style="bold"
+    )
     rows = headline(view)
     for heading in rows.columns:
         table.add_column(heading)

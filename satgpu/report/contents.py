@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .answers import short_answers
-from .findings import Section, absent_experiments, resolution_notes, sections
+from .findings import absent_experiments, resolution_notes, sections
 from .headline import headline
+from .section import Section
 from .trust import against_published, claims, notebook_conclusions, reliability
 from .view import RunView
 from .words import listing
@@ -73,7 +74,14 @@ def contents_of(views: Sequence[RunView]) -> Contents:
 
 def _part(view: RunView) -> Part:
     return Part(
-        view, short_answers(view), headline(view), resolution_notes(view), sections(view), claims(view), reliability(view), absent_experiments(view)
+        view,
+        short_answers(view),
+        headline(view),
+        resolution_notes(view),
+        sections(view),
+        claims(view),
+        reliability(view),
+        absent_experiments(view),
     )
 
 
@@ -106,4 +114,7 @@ def _weights(entry: dict) -> str:
     facts = [f"{key} {entry[key]}" for key in ("source", "revision", "licence") if entry.get(key)]
     weights = {True: "trained", False: "untrained"}.get(entry.get("trained"), "training unknown")
     digest = f", sha256 {str(entry['sha256'])[:12]}…" if entry.get("sha256") else ""
-    return f"{entry['name']} ({entry.get('role', 'role unknown')}, {weights}): {', '.join(facts) or 'source unknown'}{digest}"
+    return (
+        f"{entry['name']} ({entry.get('role', 'role unknown')}, {weights}): "
+        f"{', '.join(facts) or 'source unknown'}{digest}"
+    )

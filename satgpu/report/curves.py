@@ -26,7 +26,9 @@ def plot_means(axes: Axes, view: RunView, means: pd.DataFrame, x: str, positions
             continue
         look = view.looks[spec]
         places = curve[x].map(positions) if positions else curve[x]
-        axes.fill_between(places, curve["low"], curve["high"], color=look.colour, alpha=0.10 if look.control else 0.20, linewidth=0)
+        axes.fill_between(
+            places, curve["low"], curve["high"], color=look.colour, alpha=0.10 if look.control else 0.20, linewidth=0
+        )
         axes.plot(places, curve["mean"], zorder=2 if look.control else 3, **look.line_options())
         handles.append(look.handle())
     return handles
@@ -44,19 +46,48 @@ def all_means(view: RunView, experiment: str, by: list[str], value: str = "test_
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def plot_difference(axes: Axes, table: pd.DataFrame, x: str, colour: str, label: str, positions: dict | None = None, marker: str = "o", hollow: bool = False) -> Line2D:
+def plot_difference(
+    axes: Axes,
+    table: pd.DataFrame,
+    x: str,
+    colour: str,
+    label: str,
+    positions: dict | None = None,
+    marker: str = "o",
+    hollow: bool = False,
+) -> Line2D:
     """Paired differences in points with their intervals; white markers where undecided."""
     table = table.sort_values(x)
     places = (table[x].map(positions) if positions else table[x]).to_numpy(dtype=float)
     mean, low, high = (100 * table[column].to_numpy(dtype=float) for column in ("difference", "low", "high"))
-    axes.plot(places, mean, color=colour, linewidth=1.2, linestyle=(0, (1.5, 1.5)) if hollow else "-", alpha=0.7, zorder=2)
+    axes.plot(
+        places, mean, color=colour, linewidth=1.2, linestyle=(0, (1.5, 1.5)) if hollow else "-", alpha=0.7, zorder=2
+    )
     known = np.isfinite(low) & np.isfinite(high)
     axes.vlines(places[known], low[known], high[known], color=colour, linewidth=1.6, alpha=0.65, zorder=2)
     decided = (table["verdict"] != "undecided").to_numpy() & (not hollow)
     for chosen, face in ((decided, colour), (~decided, "white")):
-        axes.plot(places[chosen], mean[chosen], linestyle="", marker=marker, markersize=5.5, markerfacecolor=face, markeredgecolor=colour, zorder=4)
-    return Line2D([], [], color=colour, marker=marker, markersize=5.5, linewidth=1.2, linestyle=(0, (1.5, 1.5)) if hollow else "-",
-                  markerfacecolor="white" if hollow else colour, label=label)
+        axes.plot(
+            places[chosen],
+            mean[chosen],
+            linestyle="",
+            marker=marker,
+            markersize=5.5,
+            markerfacecolor=face,
+            markeredgecolor=colour,
+            zorder=4,
+        )
+    return Line2D(
+        [],
+        [],
+        color=colour,
+        marker=marker,
+        markersize=5.5,
+        linewidth=1.2,
+        linestyle=(0, (1.5, 1.5)) if hollow else "-",
+        markerfacecolor="white" if hollow else colour,
+        label=label,
+    )
 
 
 def difference_axis(axes: Axes, first: str, second: str) -> None:
@@ -64,12 +95,16 @@ def difference_axis(axes: Axes, first: str, second: str) -> None:
     axes.axhline(0, color=INK, linewidth=1.0, zorder=1)
     axes.set_ylabel(f"{second} minus {first}\n(percentage points)")
     axes.text(0.01, 0.99, f"▲ {second} better", transform=axes.transAxes, ha="left", va="top", fontsize=8, color=QUIET)
-    axes.text(0.01, 0.01, f"▼ {first} better", transform=axes.transAxes, ha="left", va="bottom", fontsize=8, color=QUIET)
+    axes.text(
+        0.01, 0.01, f"▼ {first} better", transform=axes.transAxes, ha="left", va="bottom", fontsize=8, color=QUIET
+    )
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, -2) - 0.06 * (high - low), max(high, 2) + 0.06 * (high - low))
 
 
-UNDECIDED_HANDLE = Line2D([], [], color=QUIET, marker="o", linestyle="", markerfacecolor="white", markersize=5.5, label="undecided")
+UNDECIDED_HANDLE = Line2D(
+    [], [], color=QUIET, marker="o", linestyle="", markerfacecolor="white", markersize=5.5, label="undecided"
+)
 
 
 def draw_sweet_spot(view: RunView, narrow: bool = False) -> Picture:
@@ -88,7 +123,10 @@ def draw_sweet_spot(view: RunView, narrow: bool = False) -> Picture:
         title, sentence = sweet_spot_finding(view, title)
         alt += " " + sentence
     close_sheet(figure, title, handles, view.footer, view.notice)
-    caption = "Left: test accuracy of MLP probes. Right: difference paired by replicate; filled where the interval and the false-discovery control decide, white where they do not."
+    caption = (
+        "Left: test accuracy of MLP probes. Right: difference paired by replicate; filled where the "
+        "interval and the false-discovery control decide, white where they do not."
+    )
     return Picture("sweet_spot_fine", figure, title, alt, caption if view.pair else "Test accuracy of MLP probes.")
 
 
@@ -113,9 +151,18 @@ def _sweet_spot_difference(axes: Axes, view: RunView, differences: pd.DataFrame)
     handles = [plot_difference(axes, differences, "scale_km", INK, f"{second} minus {first}")]
     if view.untrained_pair:
         twins = view.differences(view.rows("sweet_spot"), ["scale_km"], view.untrained_pair)
-        handles.append(plot_difference(axes, twins, "scale_km", QUIET, "the same, untrained controls", marker="s", hollow=True))
+        handles.append(
+            plot_difference(axes, twins, "scale_km", QUIET, "the same, untrained controls", marker="s", hollow=True)
+        )
     if view.peak is not None and len(view.peak.indistinguishable_km) > 1:
-        axes.axvspan(min(view.peak.indistinguishable_km), max(view.peak.indistinguishable_km), color=FAINT, alpha=0.6, linewidth=0, zorder=0)
+        axes.axvspan(
+            min(view.peak.indistinguishable_km),
+            max(view.peak.indistinguishable_km),
+            color=FAINT,
+            alpha=0.6,
+            linewidth=0,
+            zorder=0,
+        )
         handles.append(Patch(color=FAINT, label="scales not told apart from the peak"))
     difference_axis(axes, first, second)
     log_km_axis(axes, differences["scale_km"], "cell size (km)")
@@ -133,7 +180,7 @@ def draw_region_size(view: RunView, narrow: bool = False) -> Picture:
     positions, handles, words = {span: i for i, span in enumerate(spans)}, [], []
     if view.pair:
         handles += _region_difference(axes[0], view, rows, samplings, positions, words)
-    for panel, sampling in zip(axes[1 if view.pair else 0 :], samplings):
+    for panel, sampling in zip(axes[1 if view.pair else 0 :], samplings, strict=False):
         chosen = rows[rows["sampling"] == sampling]
         entries = plot_means(panel, view, view.means(chosen, ["encoder", "span_deg"]), "span_deg", positions)
         _accuracy_axis(panel, chosen)
@@ -141,19 +188,36 @@ def draw_region_size(view: RunView, narrow: bool = False) -> Picture:
         panel.set_title({"fixed_points": "same number of points", "fixed_density": "same points per cell"}[sampling])
     title = f"Region size, {rows['scale_km'].dropna().iloc[0]:g} km cells"
     close_sheet(figure, title, [*entries, *handles], view.footer, view.notice)
-    caption = f"Under each span: training points per cell. Below {STARVED_BELOW} a probe is starved, and the size of the region cannot be told from the lack of points."
-    return Picture("region_size_effect", figure, title, " ".join(words) or _curve_words(view, view.means(rows, ["encoder", "span_deg"]), "span_deg", "degree regions"), caption)
+    caption = (
+        f"Under each span: training points per cell. Below {STARVED_BELOW} a probe is starved, and the "
+        f"size of the region cannot be told from the lack of points."
+    )
+    return Picture(
+        "region_size_effect",
+        figure,
+        title,
+        " ".join(words) or _curve_words(view, view.means(rows, ["encoder", "span_deg"]), "span_deg", "degree regions"),
+        caption,
+    )
 
 
 def _region_difference(axes: Axes, view: RunView, rows, samplings, positions, words) -> list:
     """Left panel: one curve of differences per sampling."""
-    handles, looks = [], {"fixed_points": (INK, "o", "fixed points"), "fixed_density": ("#00876c", "^", "fixed density")}
+    handles, looks = (
+        [],
+        {"fixed_points": (INK, "o", "fixed points"), "fixed_density": ("#00876c", "^", "fixed density")},
+    )
     first, second = view.pair_labels
     for sampling in samplings:
         colour, marker, label = looks[sampling]
         table = view.differences(rows[rows["sampling"] == sampling], ["span_deg"]).sort_values("span_deg")
-        handles.append(plot_difference(axes, table, "span_deg", colour, f"{second} minus {first}, {label}", positions, marker))
-        ends = [f"{points_interval(r.difference, r.low, r.high)} at {r.span_deg:g}°" for r in (table.iloc[0], table.iloc[-1])]
+        handles.append(
+            plot_difference(axes, table, "span_deg", colour, f"{second} minus {first}, {label}", positions, marker)
+        )
+        ends = [
+            f"{points_interval(r.difference, r.low, r.high)} at {r.span_deg:g}°"
+            for r in (table.iloc[0], table.iloc[-1])
+        ]
         words.append(f"{second} minus {first} with {label}: {listing(ends)}.")
     difference_axis(axes, first, second)
     _span_axis(axes, None, positions)
@@ -174,7 +238,10 @@ def draw_boundaries(view: RunView, narrow: bool = False) -> Picture:
     """Accuracy against the ceiling set by the label noise, and skill against it."""
     rows = view.rows("boundaries")
     figure, axes = open_sheet(2, narrow)
-    means, skills = all_means(view, "boundaries", ["width_km"]), view.means(view.with_skill(rows), ["encoder", "width_km"], "skill")
+    means, skills = (
+        all_means(view, "boundaries", ["width_km"]),
+        view.means(view.with_skill(rows), ["encoder", "width_km"], "skill"),
+    )
     if means.empty:
         return _empty(view, figure, axes, "boundary_sharpness", "Boundary accuracy by width")
     widths = sorted(rows["width_km"].dropna().unique())
@@ -194,8 +261,13 @@ def draw_boundaries(view: RunView, narrow: bool = False) -> Picture:
     axes[1].set_ylabel("skill: (accuracy − chance) / (ceiling − chance)")
     title = "Boundaries: accuracy against the best possible, by width"
     close_sheet(figure, title, handles, view.footer, view.notice)
-    caption = "A wide boundary has noisy labels, so no reader can reach 100 %: the black bars are the best possible accuracy, and skill is measured against them."
-    return Picture("boundary_sharpness", figure, title, _curve_words(view, skills, "width_km", "km width", "skill"), caption)
+    caption = (
+        "A wide boundary has noisy labels, so no reader can reach 100 %: the black bars are the best "
+        "possible accuracy, and skill is measured against them."
+    )
+    return Picture(
+        "boundary_sharpness", figure, title, _curve_words(view, skills, "width_km", "km width", "skill"), caption
+    )
 
 
 def _accuracy_axis(axes: Axes, rows: pd.DataFrame) -> None:
@@ -217,7 +289,10 @@ def _curve_words(view: RunView, means: pd.DataFrame, x: str, unit: str, noun: st
         curve = means[means["encoder"] == spec].sort_values(x)
         if len(curve):
             first, last = curve.iloc[0], curve.iloc[-1]
-            phrases.append(f"{view.label(spec)}: {percent(first['mean'])} at {first[x]:g} {unit}, {percent(last['mean'])} at {last[x]:g}.")
+            phrases.append(
+                f"{view.label(spec)}: {percent(first['mean'])} at {first[x]:g} {unit}, {percent(last['mean'])} at "
+                f"{last[x]:g}."
+            )
     return f"Test {noun}. " + " ".join(phrases)
 
 

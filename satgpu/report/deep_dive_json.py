@@ -21,11 +21,16 @@ def deep_dive_results(view: RunView) -> dict[str, list[dict]]:
     regions = regions[regions["sampling"] == "fixed_points"]
     return {
         "sweet_spot": _records(view, view.rows("sweet_spot"), {"scale_km": "km"}),
-        "region_size": [{"region_deg": row["region_deg"], "region_km": row["region_deg"] * KM_PER_DEGREE, **row} for row in _records(view, regions, {"span_deg": "region_deg"})],
+        "region_size": [
+            {"region_deg": row["region_deg"], "region_km": row["region_deg"] * KM_PER_DEGREE, **row}
+            for row in _records(view, regions, {"span_deg": "region_deg"})
+        ],
         "patterns": _records(view, _classified(view.rows("patterns")), {"pattern": "pattern", "scale_km": "scale_km"}),
         "similarity": similarity_records(view),
         "boundaries": _records(view, view.rows("boundaries"), {"width_km": "width_km"}),
-        "scale_region": _records(view, view.rows("scale_region"), {"region": "center", "span_deg": "region_deg", "scale_km": "scale_km"}),
+        "scale_region": _records(
+            view, view.rows("scale_region"), {"region": "center", "span_deg": "region_deg", "scale_km": "scale_km"}
+        ),
     }
 
 
@@ -40,10 +45,15 @@ def similarity_records(view: RunView) -> list[dict]:
     records = []
     for distance, group in rows.groupby("distance_km", sort=True):
         record = {"distance_km": _plain(distance)}
-        for key, spec in zip(("l10", "l40"), [*view.compared[:2], None, None]):
+        for key, spec in zip(("l10", "l40"), [*view.compared[:2], None, None], strict=False):
             mean, spread = _pooled(group[group["encoder"] == spec])
             record |= {f"{key}_sim_mean": mean, f"{key}_sim_std": spread}
-        records.append({name: record[name] for name in ("distance_km", "l10_sim_mean", "l40_sim_mean", "l10_sim_std", "l40_sim_std")})
+        records.append(
+            {
+                name: record[name]
+                for name in ("distance_km", "l10_sim_mean", "l40_sim_mean", "l10_sim_std", "l40_sim_std")
+            }
+        )
     return records
 
 

@@ -9,8 +9,18 @@ from .words import km_interval
 
 NOTHING = "–"
 _PROBE_FACTS = (
-    "sampling", "threshold", "hidden_layer_sizes", "standardize", "pattern", "starved", "starved_up_to_km",
-    "points_per_cell_low", "points_per_cell_high", "extent_km2_low", "extent_km2_high", "n_replicates",
+    "sampling",
+    "threshold",
+    "hidden_layer_sizes",
+    "standardize",
+    "pattern",
+    "starved",
+    "starved_up_to_km",
+    "points_per_cell_low",
+    "points_per_cell_high",
+    "extent_km2_low",
+    "extent_km2_high",
+    "n_replicates",
 )
 
 
@@ -24,7 +34,20 @@ def effective_resolution(view: RunView) -> pd.DataFrame:
         the embedding, or probe. An open bound is 0 or inf.
     """
     rows = [*_kernel_rows(view), *_probe_rows(view)]
-    columns = ["protocol", "encoder", "role", "trained", "nominal_km", "measure", "value", "low", "high", "unit", "censored", *_PROBE_FACTS]
+    columns = [
+        "protocol",
+        "encoder",
+        "role",
+        "trained",
+        "nominal_km",
+        "measure",
+        "value",
+        "low",
+        "high",
+        "unit",
+        "censored",
+        *_PROBE_FACTS,
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -32,12 +55,24 @@ def _kernel_rows(view: RunView) -> list[dict]:
     """Half-similarity distance, l₉₀ and 180°/l₉₀, as it is and centred."""
     rows = []
     for kernel in view.kernels.to_dict("records"):
-        facts = {name: kernel[name] for name in ("protocol", "encoder", "role", "trained")} | {"nominal_km": nominal_km(view, kernel["encoder"])}
+        facts = {name: kernel[name] for name in ("protocol", "encoder", "role", "trained")} | {
+            "nominal_km": nominal_km(view, kernel["encoder"])
+        }
         for prefix in ("", "centred_"):
             for measure, unit in (("half_similarity", "km"), ("spectral", "km"), ("l90", "degree")):
                 value = kernel[f"{prefix}{measure}" + ("_km" if unit == "km" else "")]
                 low, high = kernel[f"{prefix}{measure}_low"], kernel[f"{prefix}{measure}_high"]
-                rows.append(facts | {"measure": prefix + measure, "value": value, "low": low, "high": high, "unit": unit, "censored": _kernel_censored(kernel, measure, value)})
+                rows.append(
+                    facts
+                    | {
+                        "measure": prefix + measure,
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                        "unit": unit,
+                        "censored": _kernel_censored(kernel, measure, value),
+                    }
+                )
     return rows
 
 
@@ -54,9 +89,20 @@ def _probe_rows(view: RunView) -> list[dict]:
     rows = []
     for found in view.probe_resolutions.to_dict("records"):
         is_nearest = found["probe"] == "nearest-neighbour"
-        facts = {name: found[name] for name in ("protocol", "role", "trained")} | {"encoder": "nearest-neighbour" if is_nearest else found["encoder"]}
-        numbers = {"measure": "probe", "value": found["resolution_km"], "low": found["low_km"], "high": found["high_km"], "unit": "km", "censored": found["censored"]}
-        rows.append(facts | numbers | {"nominal_km": found["nominal_km"]} | {name: found[name] for name in _PROBE_FACTS})
+        facts = {name: found[name] for name in ("protocol", "role", "trained")} | {
+            "encoder": "nearest-neighbour" if is_nearest else found["encoder"]
+        }
+        numbers = {
+            "measure": "probe",
+            "value": found["resolution_km"],
+            "low": found["low_km"],
+            "high": found["high_km"],
+            "unit": "km",
+            "censored": found["censored"],
+        }
+        rows.append(
+            facts | numbers | {"nominal_km": found["nominal_km"]} | {name: found[name] for name in _PROBE_FACTS}
+        )
     return rows
 
 
@@ -79,16 +125,29 @@ def headline(view: RunView) -> pd.DataFrame:
         if own.empty:
             continue
         nominal = nominal_km(view, spec)
-        rows.append({
-            "encoder": encoder_label(spec),
-            "role": "compared" if spec in view.compared else "control",
-            "nominal 180°/L": f"{km_text(nominal)} km" if np.isfinite(nominal) else NOTHING,
-            "half similarity": _cell(own, "half_similarity"),
-            "180°/l₉₀": _cell(own, "spectral"),
-            "probes on the globe": _cell(own, "probe", "fixed_per_cell"),
-            "probes in local caps": _cell(own, "probe", "local_caps"),
-        })
-    frame = pd.DataFrame(rows, columns=["encoder", "role", "nominal 180°/L", "half similarity", "180°/l₉₀", "probes on the globe", "probes in local caps"])
+        rows.append(
+            {
+                "encoder": encoder_label(spec),
+                "role": "compared" if spec in view.compared else "control",
+                "nominal 180°/L": f"{km_text(nominal)} km" if np.isfinite(nominal) else NOTHING,
+                "half similarity": _cell(own, "half_similarity"),
+                "180°/l₉₀": _cell(own, "spectral"),
+                "probes on the globe": _cell(own, "probe", "fixed_per_cell"),
+                "probes in local caps": _cell(own, "probe", "local_caps"),
+            }
+        )
+    frame = pd.DataFrame(
+        rows,
+        columns=[
+            "encoder",
+            "role",
+            "nominal 180°/L",
+            "half similarity",
+            "180°/l₉₀",
+            "probes on the globe",
+            "probes in local caps",
+        ],
+    )
     return frame.loc[:, [name in ("encoder", "role") or (frame[name] != NOTHING).any() for name in frame.columns]]
 
 
@@ -115,11 +174,16 @@ def conditions(view: RunView) -> list[str]:
         first = rows.iloc[0]
         low, high = rows["points_per_cell_low"].min(), rows["points_per_cell_high"].max()
         density = f"{low:.3g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.3g} to {high:.3g}"
-        extent = "the whole globe" if sampling == "fixed_per_cell" else f"caps of {rows['extent_km2_low'].min():.2g} to {rows['extent_km2_high'].max():.2g} km²"
+        extent = (
+            "the whole globe"
+            if sampling == "fixed_per_cell"
+            else f"caps of {rows['extent_km2_low'].min():.2g} to {rows['extent_km2_high'].max():.2g} km²"
+        )
         scaling = "standardised" if first["standardize"] else "unscaled"
         sentences.append(
-            f"Probes on {extent}: {pattern(first)}, MLP {first['hidden_layer_sizes']} on {scaling} embeddings, {density} training points per cell, "
-            f"skill {first['threshold']:g}, {km_text(rows['finest_km'].min())} to {km_text(rows['coarsest_km'].max())} km tried."
+            f"Probes on {extent}: {pattern(first)}, MLP {first['hidden_layer_sizes']} on {scaling} embeddings, "
+            f"{density} training points per cell, skill {first['threshold']:g}, "
+            f"{km_text(rows['finest_km'].min())} to {km_text(rows['coarsest_km'].max())} km tried."
         )
     return sentences
 

@@ -28,7 +28,18 @@ def _is_light(rgba) -> bool:
     return float(np.dot(rgba[:3], (0.2126, 0.7152, 0.0722))) > 0.42
 
 
-def draw_heatmap(axes: Axes, table: pd.DataFrame, row: str, column: str, norm, colour_map, rows: list, columns: list, row_labels: list[str], starved: pd.Series | None = None):
+def draw_heatmap(
+    axes: Axes,
+    table: pd.DataFrame,
+    row: str,
+    column: str,
+    norm,
+    colour_map,
+    rows: list,
+    columns: list,
+    row_labels: list[str],
+    starved: pd.Series | None = None,
+):
     """Cells coloured by difference, with its number; hatched where undecided, a dot where starved.
 
     Args:
@@ -45,10 +56,16 @@ def draw_heatmap(axes: Axes, table: pd.DataFrame, row: str, column: str, norm, c
             axes.text(j, i, "–", ha="center", va="center", color=QUIET)
             continue
         if undecided:
-            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#8a93a0", linewidth=0))
+            axes.add_patch(
+                Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#8a93a0", linewidth=0)
+            )
         mark = "*" if starved is not None and bool(starved.get((rows[i], columns[j]), False)) else ""
         colour = INK if undecided or _is_light(colour_map(norm(value))) else "white"
-        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85} if undecided else None
+        box = (
+            {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+            if undecided
+            else None
+        )
         axes.text(j, i, f"{_signed(100 * value)}{mark}", ha="center", va="center", fontsize=8.5, color=colour, bbox=box)
     axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
     axes.set_yticks(range(len(rows)), row_labels)
@@ -73,25 +90,53 @@ def draw_patterns(view: RunView, narrow: bool = False) -> Picture:
     table = view.differences(rows[rows["task"] == "classification"], ["pattern", "scale_km", "wavelength_km"])
     names = in_order(table["pattern"], PATTERN_ORDER)
     scales = sorted(table["scale_km"].unique())
-    image = draw_heatmap(axes[0], table, "pattern", "scale_km", *winner_colours(view, table), names, scales, [pattern_label(name) for name in names])
+    image = draw_heatmap(
+        axes[0],
+        table,
+        "pattern",
+        "scale_km",
+        *winner_colours(view, table),
+        names,
+        scales,
+        [pattern_label(name) for name in names],
+    )
     axes[0].set_xlabel("scale (km)")
     axes[0].set_title("at equal scale")
     _colour_bar(figure, axes[0], image, view)
-    _wavelength_panel(axes[1], view, table, names)
+    _wavelength_panel(axes[1], view, names)
     handles = [UNDECIDED_PATCH, *(_pattern_handle(i, name) for i, name in enumerate(names))]
     close_sheet(figure, title, handles, view.footer, view.notice)
-    caption = "A checkerboard of cell s repeats every √2·s, stripes every 2·s: the right panel compares them at equal wavelength."
+    caption = (
+        "A checkerboard of cell s repeats every √2·s, stripes every 2·s: the right panel compares them at "
+        "equal wavelength."
+    )
     return Picture("pattern_complexity", figure, title, pattern_words(view, table), caption)
 
 
-def _wavelength_panel(axes: Axes, view: RunView, table: pd.DataFrame, names: list[str]) -> None:
-    """One line of differences per pattern, against wavelength."""
+def _wavelength_panel(axes: Axes, view: RunView, names: list[str]) -> None:
+    """One line of differences per pattern, against wavelength; checkerboards laid at the stripes' wavelengths too."""
+    rows = pd.concat([view.rows("patterns"), view.rows("patterns_wavelength")])
+    table = view.differences(rows[rows["task"] == "classification"], ["pattern", "wavelength_km"])
     for i, name in enumerate(names):
         curve = table[table["pattern"] == name].sort_values("wavelength_km")
         options = _pattern_handle(i, name)
-        axes.plot(curve["wavelength_km"], 100 * curve["difference"], color=options.get_color(), marker=options.get_marker(), markersize=4.5, linewidth=1.4)
+        axes.plot(
+            curve["wavelength_km"],
+            100 * curve["difference"],
+            color=options.get_color(),
+            marker=options.get_marker(),
+            markersize=4.5,
+            linewidth=1.4,
+        )
         known = curve[curve["low"].notna()]
-        axes.vlines(known["wavelength_km"], 100 * known["low"], 100 * known["high"], color=options.get_color(), alpha=0.5, linewidth=1.4)
+        axes.vlines(
+            known["wavelength_km"],
+            100 * known["low"],
+            100 * known["high"],
+            color=options.get_color(),
+            alpha=0.5,
+            linewidth=1.4,
+        )
     first, second = view.pair_labels
     axes.axhline(0, color=INK, linewidth=1)
     axes.set_ylabel(f"{second} minus {first} (percentage points)")
@@ -102,7 +147,15 @@ def _wavelength_panel(axes: Axes, view: RunView, table: pd.DataFrame, names: lis
 def _pattern_handle(i: int, name: str) -> Line2D:
     """Legend entry of one pattern."""
     k = i % len(PATTERN_COLOURS)
-    return Line2D([], [], color=PATTERN_COLOURS[k], marker=COMPARED_MARKERS[k], markersize=4.5, linewidth=1.4, label=pattern_label(name))
+    return Line2D(
+        [],
+        [],
+        color=PATTERN_COLOURS[k],
+        marker=COMPARED_MARKERS[k],
+        markersize=4.5,
+        linewidth=1.4,
+        label=pattern_label(name),
+    )
 
 
 def pattern_words(view: RunView, table: pd.DataFrame) -> str:
@@ -116,7 +169,10 @@ def pattern_words(view: RunView, table: pd.DataFrame) -> str:
 def _verdict_words(view: RunView, table: pd.DataFrame) -> str:
     first, second = view.pair_labels
     tally = table["verdict"].value_counts()
-    return f"Of {count(len(table), 'cell')}, {second} leads in {tally.get('second', 0)}, {first} in {tally.get('first', 0)}, and {tally.get('undecided', 0)} are undecided."
+    return (
+        f"Of {count(len(table), 'cell')}, {second} leads in {tally.get('second', 0)}, {first} in "
+        f"{tally.get('first', 0)}, and {tally.get('undecided', 0)} are undecided."
+    )
 
 
 def draw_scale_region(view: RunView, narrow: bool = False) -> Picture:
@@ -130,16 +186,33 @@ def draw_scale_region(view: RunView, narrow: bool = False) -> Picture:
     table = view.differences(rows, ["region", "span_deg", "scale_km"])
     spans, scales = sorted(table["span_deg"].unique()), sorted(table["scale_km"].unique())
     norm, colour_map = winner_colours(view, table)
-    for panel, region in zip(axes, regions):
+    for panel, region in zip(axes, regions, strict=True):
         chosen = table[table["region"] == region]
-        starved = rows[rows["region"] == region].groupby(["span_deg", "scale_km"])["train_points_per_cell"].median() < STARVED_BELOW
-        image = draw_heatmap(panel, chosen, "span_deg", "scale_km", norm, colour_map, spans, scales, [f"{span:g}°" for span in spans], starved)
+        starved = (
+            rows[rows["region"] == region].groupby(["span_deg", "scale_km"])["train_points_per_cell"].median()
+            < STARVED_BELOW
+        )
+        image = draw_heatmap(
+            panel,
+            chosen,
+            "span_deg",
+            "scale_km",
+            norm,
+            colour_map,
+            spans,
+            scales,
+            [f"{span:g}°" for span in spans],
+            starved,
+        )
         panel.set_title(region)
         panel.set_xlabel("cell size (km)")
     axes[0].set_ylabel("span of the region (degrees)")
     _colour_bar(figure, axes, image, view)
     close_sheet(figure, title, [UNDECIDED_PATCH], view.footer, view.notice)
-    caption = f"Numbers: percentage points. Hatched: the interval or the false-discovery control does not decide. * fewer than {STARVED_BELOW} training points per cell."
+    caption = (
+        f"Numbers: percentage points. Hatched: the interval or the false-discovery control does not "
+        f"decide. * fewer than {STARVED_BELOW} training points per cell."
+    )
     return Picture("scale_region", figure, title, scale_region_words(view, table), caption)
 
 
@@ -149,7 +222,10 @@ def scale_region_words(view: RunView, table: pd.DataFrame) -> str:
     phrases = [_verdict_words(view, table)]
     for region, cells in table.groupby("region", sort=False):
         best = cells.loc[cells["difference"].abs().idxmax()]
-        phrases.append(f"{region}: largest {points_interval(best['difference'], best['low'], best['high'])} ({second} minus {first}) at {best['span_deg']:g}°, {best['scale_km']:g} km.")
+        phrases.append(
+            f"{region}: largest {points_interval(best['difference'], best['low'], best['high'])} ({second} "
+            f"minus {first}) at {best['span_deg']:g}°, {best['scale_km']:g} km."
+        )
     return " ".join(phrases)
 
 
@@ -171,7 +247,9 @@ def _accuracy_only(view: RunView, figure, axes, rows: pd.DataFrame, key: str, na
     handles = []
     for i, (value, curve) in enumerate(means.groupby(key, sort=False)):
         handle = _pattern_handle(i, value)
-        axes[0].fill_between(curve["scale_km"], curve["low"], curve["high"], color=handle.get_color(), alpha=0.12, linewidth=0)
+        axes[0].fill_between(
+            curve["scale_km"], curve["low"], curve["high"], color=handle.get_color(), alpha=0.12, linewidth=0
+        )
         axes[0].plot(curve["scale_km"], curve["mean"], color=handle.get_color(), marker=handle.get_marker())
         handles.append(handle)
     if len(means):
@@ -179,4 +257,9 @@ def _accuracy_only(view: RunView, figure, axes, rows: pd.DataFrame, key: str, na
         log_km_axis(axes[0], means["scale_km"], "scale (km)")
         percent_axis(axes[0], "test accuracy")
     close_sheet(figure, title, handles, view.footer, view.notice)
-    return Picture(name, figure, title, "One encoder: there is no difference to show." if len(means) else "No probe of this experiment has a score.")
+    return Picture(
+        name,
+        figure,
+        title,
+        "One encoder: there is no difference to show." if len(means) else "No probe of this experiment has a score.",
+    )

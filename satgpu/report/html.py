@@ -36,15 +36,34 @@ def html_page(contents: Contents, pictures: dict[str, tuple[list[Picture], list[
         contents: what it says.
         pictures: per protocol its figures, wide and narrow.
     """
-    environment = Environment(loader=PackageLoader("satgpu.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    figures = {protocol: {one.name: embed(one, other) for one, other in zip(wide, narrow, strict=True)} for protocol, (wide, narrow) in pictures.items()}
-    return environment.get_template("report.html.jinja").render(page=contents, run=contents.parts[0].view, figures=figures, lead_figures=LEAD_FIGURES)
+    environment = Environment(
+        loader=PackageLoader("satgpu.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    figures = {
+        protocol: {one.name: embed(one, other) for one, other in zip(wide, narrow, strict=True)}
+        for protocol, (wide, narrow) in pictures.items()
+    }
+    return environment.get_template("report.html.jinja").render(
+        page=contents, run=contents.parts[0].view, figures=figures, lead_figures=LEAD_FIGURES
+    )
 
 
 def embed(wide: Picture, narrow: Picture) -> Embedded:
     """Both drawings, to be chosen by the width of the screen."""
     width, height = wide.figure.get_size_inches()
-    return Embedded(wide.name, wide.title, wide.alt, wide.caption, data_uri(wide), data_uri(narrow), (round(100 * width), round(100 * height)))
+    return Embedded(
+        wide.name,
+        wide.title,
+        wide.alt,
+        wide.caption,
+        data_uri(wide),
+        data_uri(narrow),
+        (round(100 * width), round(100 * height)),
+    )
 
 
 def data_uri(picture: Picture) -> str:

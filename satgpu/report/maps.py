@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
-from matplotlib.lines import Line2D
 
 from .sheet import Picture, close_sheet, open_sheet
 from .style import FAINT, INK, QUIET, say_empty
@@ -28,7 +27,9 @@ def equal_earth(lon_deg: np.ndarray, lat_deg: np.ndarray) -> tuple[np.ndarray, n
     theta = np.arcsin(np.sqrt(3) / 2 * np.sin(np.radians(lat_deg)))
     t2, t6 = theta**2, theta**6
     slope = _A[0] + 3 * _A[1] * t2 + t6 * (7 * _A[2] + 9 * _A[3] * t2)
-    return 2 * np.sqrt(3) * np.radians(lon_deg) * np.cos(theta) / (3 * slope), theta * (_A[0] + _A[1] * t2 + t6 * (_A[2] + _A[3] * t2))
+    return 2 * np.sqrt(3) * np.radians(lon_deg) * np.cos(theta) / (3 * slope), theta * (
+        _A[0] + _A[1] * t2 + t6 * (_A[2] + _A[3] * t2)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +57,7 @@ def equal_area_cells(bands: int) -> pd.DataFrame:
     """Cells of nearly equal area: bands equal in sin(lat), each cut to cells about as wide as high."""
     edges = np.degrees(np.arcsin(np.linspace(-1, 1, bands + 1)))
     rows = []
-    for band, (south, north) in enumerate(zip(edges, edges[1:])):
+    for band, (south, north) in enumerate(zip(edges, edges[1:], strict=False)):
         width = np.cos(np.radians((south + north) / 2))
         columns = max(3, round(2 * bands * width))
         for i in range(columns):
@@ -89,7 +90,9 @@ def draw_world(axes: Axes, coasts: list[np.ndarray]) -> None:
     axes.set_xlim(outline[:, 0].min() * 1.01, outline[:, 0].max() * 1.01)
     axes.set_ylim(outline[:, 1].min() * 1.02, outline[:, 1].max() * 1.02)
     lines = [np.column_stack(equal_earth(np.full_like(lat, lon), lat)) for lon in range(-120, 180, 60)]
-    lines += [np.column_stack(equal_earth(np.linspace(-180, 180, 181), np.full(181, float(y)))) for y in (-60, -30, 0, 30, 60)]
+    lines += [
+        np.column_stack(equal_earth(np.linspace(-180, 180, 181), np.full(181, float(y)))) for y in (-60, -30, 0, 30, 60)
+    ]
     axes.add_collection(LineCollection(lines, colors=FAINT, linewidths=0.5, zorder=1))
     if coasts:
         lines = _unwrapped(coasts)
@@ -115,7 +118,9 @@ def colour_cells(axes: Axes, cells: pd.DataFrame, norm: Normalize) -> PolyCollec
         lat = np.linspace(cell.south, cell.north, 5)
         sides = np.concatenate([np.full(5, cell.west), np.full(5, cell.east)]), np.concatenate([lat, lat[::-1]])
         polygons.append(np.column_stack(equal_earth(*sides)))
-    patches = PolyCollection(polygons, array=known["accuracy"].to_numpy(), cmap=RIGHT, norm=norm, edgecolors="face", linewidths=0.2, zorder=2)
+    patches = PolyCollection(
+        polygons, array=known["accuracy"].to_numpy(), cmap=RIGHT, norm=norm, edgecolors="face", linewidths=0.2, zorder=2
+    )
     axes.add_collection(patches)
     return patches
 
@@ -149,7 +154,7 @@ def draw_world_map(view: RunView, narrow: bool = False, coasts: list[np.ndarray]
     figure, axes = open_sheet(len(encoders), narrow, height_in=3.1 if not narrow else 2.6, columns=2)
     norm, words = Normalize(0.5, 1.0), []
     bands = bands_for(len(kept) // len(encoders))
-    for panel, spec in zip(axes, encoders):
+    for panel, spec in zip(axes, encoders, strict=True):
         chosen = kept[kept["encoder"] == spec]
         draw_world(panel, coasts)
         patches = colour_cells(panel, accuracy_by_cell(chosen, bands), norm)
@@ -160,12 +165,19 @@ def draw_world_map(view: RunView, narrow: bool = False, coasts: list[np.ndarray]
     bar.ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     bar.outline.set_visible(False)
     close_sheet(figure, f"{title}: checkerboard, {scale_km:g} km cells", [], view.footer, view.notice)
-    caption = f"Equal-area cells; grey ones held fewer than {MIN_POINTS} test points. Predictions of {count(kept['replicate'].nunique(), 'replicate')}." + ("" if coasts else " No coastlines: the optional land mask (satgpu[land]) is not installed.")
+    caption = (
+        f"Equal-area cells; grey ones held fewer than {MIN_POINTS} test points. Predictions of "
+        f"{count(kept['replicate'].nunique(), 'replicate')}."
+    ) + ("" if coasts else " No coastlines: the optional land mask (satgpu[land]) is not installed.")
     return Picture("world_map", figure, title, " ".join(words), caption)
 
 
 def _where_words(predictions: pd.DataFrame) -> str:
     """Accuracy in the tropics, the middle latitudes and beyond 60°."""
     right, lat = predictions["label"] == predictions["prediction"], predictions["lat_deg"].abs()
-    zones = {"within 30° of the equator": lat < 30, "between 30° and 60°": (lat >= 30) & (lat < 60), "beyond 60°": lat >= 60}
+    zones = {
+        "within 30° of the equator": lat < 30,
+        "between 30° and 60°": (lat >= 30) & (lat < 60),
+        "beyond 60°": lat >= 60,
+    }
     return listing(f"{percent(right[zone].mean())} right {name}" for name, zone in zones.items() if zone.any()) + "."

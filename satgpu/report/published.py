@@ -19,7 +19,7 @@ def draw_published(view: RunView, narrow: bool = False) -> Picture:
     table = view.published
     names = [name for name in (*CURVES, *CLOUDS) if name in set(table["table"])]
     figure, axes = open_sheet(len(names), narrow, height_in=2.9, columns=3)
-    for panel, name in zip(axes, names):
+    for panel, name in zip(axes, names, strict=True):
         rows = table[table["table"] == name]
         panel.set_title(EXPERIMENT_TITLES[name])
         _curves(panel, view, rows, name) if name in CURVES else _cloud(panel, view, rows, name)
@@ -27,14 +27,33 @@ def draw_published(view: RunView, narrow: bool = False) -> Picture:
     title = "This run beside the published numbers"
     close_sheet(figure, title, handles, view.footer, view.notice)
     words = " ".join(against_published([view]))
-    return Picture("published", figure, title, words, "Published: SatCLIP ViT16 with trained weights, one seed. Clouds: difference of the pair, one dot per cell of the table; on the diagonal the two agree.")
+    return Picture(
+        "published",
+        figure,
+        title,
+        words,
+        (
+            "Published: SatCLIP ViT16 with trained weights, one seed. Clouds: difference of the pair, one dot "
+            "per cell of the table; on the diagonal the two agree."
+        ),
+    )
 
 
 def _handle(view: RunView, i: int, ours: bool) -> Line2D:
     """Legend entry: this run solid, the published numbers hollow and dotted."""
     look = view.looks[view.pair[i]]
     label = f"{look.label}, this run" if ours else f"SatCLIP ViT16 {('L=10', 'L=40')[i]}, published"
-    return Line2D([], [], color=look.colour, marker=look.marker, markersize=4, linewidth=1.6 if ours else 1.0, linestyle="-" if ours else (0, (1.5, 1.5)), markerfacecolor=look.colour if ours else "white", label=label)
+    return Line2D(
+        [],
+        [],
+        color=look.colour,
+        marker=look.marker,
+        markersize=4,
+        linewidth=1.6 if ours else 1.0,
+        linestyle="-" if ours else (0, (1.5, 1.5)),
+        markerfacecolor=look.colour if ours else "white",
+        label=label,
+    )
 
 
 def _curves(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
@@ -47,7 +66,16 @@ def _curves(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
         x = own[key].map(positions) if positions else own[key]
         for column, ours in (("run", True), ("published", False)):
             handle = _handle(view, i, ours)
-            axes.plot(x, own[column], color=handle.get_color(), linestyle=handle.get_linestyle(), linewidth=handle.get_linewidth(), marker=handle.get_marker(), markersize=3.2, markerfacecolor=handle.get_markerfacecolor())
+            axes.plot(
+                x,
+                own[column],
+                color=handle.get_color(),
+                linestyle=handle.get_linestyle(),
+                linewidth=handle.get_linewidth(),
+                marker=handle.get_marker(),
+                markersize=3.2,
+                markerfacecolor=handle.get_markerfacecolor(),
+            )
     if positions:
         axes.set_xticks(range(len(values)), [f"{value:g}" for value in values], fontsize=7.5)
         axes.set_xlabel("span of the region (degrees)" if key == "span_deg" else "width of the boundary (km)")

@@ -28,19 +28,27 @@ def draw_resolution(view: RunView, narrow: bool = False) -> Picture:
         close_sheet(figure, title, [], view.footer, view.notice)
         return Picture("resolution", figure, title, "Neither resolution probes nor kernel samples in this run.")
     handles: dict[str, object] = {}
-    for panel, sampling in zip(axes, samplings):
+    for panel, sampling in zip(axes, samplings, strict=False):
         _skill_panel(panel, view, rows[rows["sampling"] == sampling], sampling, handles)
     if len(view.spectra):
         _spectrum_panel(axes[-1], view, handles)
     close_sheet(figure, title, list(handles.values()), view.footer, view.notice)
-    caption = "Skill: (accuracy − chance) / (ceiling − chance) of checkerboard probes. The bar on the dashed level is each encoder's resolution with its interval. Right: power of the mean similarity kernel by harmonic degree; 90 % of it lies below l₉₀."
+    caption = (
+        "Skill: (accuracy − chance) / (ceiling − chance) of checkerboard probes. The bar on the dashed "
+        "level is each encoder's resolution with its interval. Right: power of the mean similarity kernel "
+        "by harmonic degree; 90 % of it lies below l₉₀."
+    )
     return Picture("resolution", figure, title, resolution_words(view), caption)
 
 
 def skill_means(view: RunView, rows: pd.DataFrame) -> pd.DataFrame:
     """Mean skill by encoder and scale, nearest neighbour and shuffled labels under their own names."""
     named = view.with_skill(rows)
-    encoder = named["encoder"].mask(named["probe"] == "nearest-neighbour", NEAREST).mask(named["labels"] == "shuffled", SHUFFLED)
+    encoder = (
+        named["encoder"]
+        .mask(named["probe"] == "nearest-neighbour", NEAREST)
+        .mask(named["labels"] == "shuffled", SHUFFLED)
+    )
     return view.means(named.assign(encoder=encoder), ["encoder", "scale_km"], "skill")
 
 
@@ -61,8 +69,26 @@ def _skill_panel(axes: Axes, view: RunView, rows: pd.DataFrame, sampling: str, h
     _mark_nominal(axes, view, handles)
     starved = rows[rows["train_points_per_cell"] < STARVED_BELOW]["scale_km"]
     if len(starved):
-        axes.axvspan(axes.get_xlim()[0], starved.max() * 1.05, facecolor=FAINT, alpha=0.45, hatch="..", edgecolor="white", linewidth=0, zorder=0)
-        handles.setdefault("starved", Patch(facecolor=FAINT, alpha=0.6, hatch="..", edgecolor="white", label=f"starved: under {STARVED_BELOW} points per cell"))
+        axes.axvspan(
+            axes.get_xlim()[0],
+            starved.max() * 1.05,
+            facecolor=FAINT,
+            alpha=0.45,
+            hatch="..",
+            edgecolor="white",
+            linewidth=0,
+            zorder=0,
+        )
+        handles.setdefault(
+            "starved",
+            Patch(
+                facecolor=FAINT,
+                alpha=0.6,
+                hatch="..",
+                edgecolor="white",
+                label=f"starved: under {STARVED_BELOW} points per cell",
+            ),
+        )
 
 
 def _mark_resolutions(axes: Axes, view: RunView, found: pd.DataFrame) -> None:
@@ -73,7 +99,15 @@ def _mark_resolutions(axes: Axes, view: RunView, found: pd.DataFrame) -> None:
             continue
         look = view.looks[row["encoder"]]
         low, high = max(row["low_km"], left), min(row["high_km"], right)
-        axes.plot([low, high], [row["threshold"]] * 2, color=look.colour, linewidth=5, solid_capstyle="butt", zorder=5, alpha=0.9)
+        axes.plot(
+            [low, high],
+            [row["threshold"]] * 2,
+            color=look.colour,
+            linewidth=5,
+            solid_capstyle="butt",
+            zorder=5,
+            alpha=0.9,
+        )
 
 
 def _mark_nominal(axes: Axes, view: RunView, handles: dict) -> None:
@@ -86,8 +120,21 @@ def _mark_nominal(axes: Axes, view: RunView, handles: dict) -> None:
             continue
         drawn.add(view.legendre[spec])
         axes.axvline(nominal, color=view.looks[spec].colour, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        axes.text(nominal, 0.985, f"180°/{view.legendre[spec]:g} ", transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=7.5, rotation=90, color=view.looks[spec].colour, bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
-        handles.setdefault("nominal", Line2D([], [], color=QUIET, linewidth=1.0, linestyle=(0, (1, 2)), label="nominal limit 180°/L"))
+        axes.text(
+            nominal,
+            0.985,
+            f"180°/{view.legendre[spec]:g} ",
+            transform=axes.get_xaxis_transform(),
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            rotation=90,
+            color=view.looks[spec].colour,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )
+        handles.setdefault(
+            "nominal", Line2D([], [], color=QUIET, linewidth=1.0, linestyle=(0, (1, 2)), label="nominal limit 180°/L")
+        )
 
 
 def _spectrum_panel(axes: Axes, view: RunView, handles: dict) -> None:
@@ -103,7 +150,15 @@ def _spectrum_panel(axes: Axes, view: RunView, handles: dict) -> None:
         axes.plot(curve["l"], 100 * curve["power"].clip(lower=0), **options)
         handles.setdefault(look.label, look.handle())
         if not look.control:
-            axes.fill_between(curve["l"], 100 * curve["low"].clip(lower=0), 100 * curve["high"].clip(lower=0), step="mid", color=look.colour, alpha=0.18, linewidth=0)
+            axes.fill_between(
+                curve["l"],
+                100 * curve["low"].clip(lower=0),
+                100 * curve["high"].clip(lower=0),
+                step="mid",
+                color=look.colour,
+                alpha=0.18,
+                linewidth=0,
+            )
             _mark_l90(axes, look, kernels.loc[spec], view.compared.index(spec))
     axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
     axes.set_ylim(0, 130)
@@ -121,7 +176,16 @@ def _mark_l90(axes: Axes, look, row: pd.Series, place: int) -> None:
     """A vertical line at l₉₀ with its interval, each label one line below the last."""
     axes.axvline(row["l90"], color=look.colour, linewidth=1.2, linestyle=look.line, zorder=2)
     axes.axvspan(row["l90_low"], min(row["l90_high"], axes.get_xlim()[1]), color=look.colour, alpha=0.12, linewidth=0)
-    axes.text(row["l90"], 0.985 - 0.05 * place, f" l₉₀ = {row['l90']:.3g}", transform=axes.get_xaxis_transform(), ha="left", va="top", fontsize=8, color=look.colour)
+    axes.text(
+        row["l90"],
+        0.985 - 0.05 * place,
+        f" l₉₀ = {row['l90']:.3g}",
+        transform=axes.get_xaxis_transform(),
+        ha="left",
+        va="top",
+        fontsize=8,
+        color=look.colour,
+    )
 
 
 def resolution_words(view: RunView) -> str:
@@ -130,6 +194,10 @@ def resolution_words(view: RunView) -> str:
     rows = headline(view)
     phrases = []
     for row in rows[rows["role"] == "compared"].to_dict("records"):
-        parts = [f"{name} {row[name]}" for name in rows.columns if name not in ("encoder", "role", "nominal 180°/L") and row[name] != "–"]
+        parts = [
+            f"{name} {row[name]}"
+            for name in rows.columns
+            if name not in ("encoder", "role", "nominal 180°/L") and row[name] != "–"
+        ]
         phrases.append(f"{row['encoder']}: {listing(parts)}.")
     return " ".join(phrases)

@@ -66,7 +66,7 @@ class Picture:
         """Write ``folder/name<suffix>.png`` and ``.svg``."""
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{self.name}{suffix}.{form}" for form in ("png", "svg")]
-        for path, content in zip(paths, (self.png, self.svg)):
+        for path, content in zip(paths, (self.png, self.svg), strict=True):
             path.write_bytes(content)
         return paths
 
@@ -76,9 +76,17 @@ def _lay_out(figure: Figure) -> None:
     if figure.get_layout_engine() is not None:
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
+        for axes in figure.axes:  # the solver's last bit varies, and ends up in the names of SVG clip paths
+            axes.set_position([round(side, 6) for side in axes.get_position(original=True).bounds])
 
 
-def open_sheet(n_panels: int, narrow: bool, height_in: float = 3.7, widths: Sequence[float] | None = None, columns: int | None = None):
+def open_sheet(
+    n_panels: int,
+    narrow: bool,
+    height_in: float = 3.7,
+    widths: Sequence[float] | None = None,
+    columns: int | None = None,
+):
     """A figure and its panels: side by side when wide, stacked when narrow.
 
     Args:
@@ -133,8 +141,16 @@ def close_sheet(figure: Figure, title: str, handles: Sequence, footer: str, noti
     if handles:
         top = 1 - (0.1 + len(titles) * _LINE_IN["title"]) / total
         figure.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(0.1 / width, top), ncols=columns, borderaxespad=0, borderpad=0.2,
-            handlelength=2.6, columnspacing=1.4, handletextpad=0.5, labelspacing=0.35,
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0.1 / width, top),
+            ncols=columns,
+            borderaxespad=0,
+            borderpad=0.2,
+            handlelength=2.6,
+            columnspacing=1.4,
+            handletextpad=0.5,
+            labelspacing=0.35,
         )
     start = total - foot + 0.04
     _write_lines(figure, warnings, start, "foot", fontsize=8, color=ALERT, fontweight="bold")

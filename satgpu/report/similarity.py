@@ -34,8 +34,14 @@ def draw_similarity(view: RunView, narrow: bool = False) -> Picture:
 def _caption(curves: pd.DataFrame) -> str:
     places = int(curves["n_places"].max())
     if places > 1:
-        return f"Lines: mean over {places} places. Bands: the middle 80 % of places, for the compared encoders. Dashed level: half similarity."
-    return "One place, as in the notebook. Bands: ± one standard deviation over the points of a ring. Dashed level: half similarity."
+        return (
+            f"Lines: mean over {places} places. Bands: the middle 80 % of places, for the compared encoders. "
+            f"Dashed level: half similarity."
+        )
+    return (
+        "One place, as in the notebook. Bands: ± one standard deviation over the points of a ring. Dashed "
+        "level: half similarity."
+    )
 
 
 def _similarity_panel(axes: Axes, view: RunView, curves: pd.DataFrame) -> list:

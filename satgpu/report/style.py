@@ -92,7 +92,12 @@ def encoder_label(spec: str) -> str:
     >>> encoder_label("satclip-vit16-l40"), encoder_label("untrained-l10"), encoder_label("my/table.csv")
     ('SatCLIP ViT16 L=40', 'untrained L=10', 'table')
     """
-    known = {"xyz": "xyz (coordinates)", "geoclip": "GeoCLIP", NEAREST: "1-nearest neighbour", "coordinates": "1-nearest neighbour"}
+    known = {
+        "xyz": "xyz (coordinates)",
+        "geoclip": "GeoCLIP",
+        NEAREST: "1-nearest neighbour",
+        "coordinates": "1-nearest neighbour",
+    }
     if spec in known:
         return known[spec]
     if match := re.fullmatch(r"satclip-(vit|resnet)(\d+)-l(\d+)", spec):
@@ -127,10 +132,14 @@ def assign_looks(compared: Sequence[str], controls: Sequence[str], legendre: Map
     for spec in controls:
         twin = by_degree.get(legendre.get(spec)) if spec in legendre else None
         if twin:
-            looks[spec] = Look(encoder_label(spec), twin.colour, twin.marker, (0, (1.5, 1.5)), hollow=True, control=True)
+            looks[spec] = Look(
+                encoder_label(spec), twin.colour, twin.marker, (0, (1.5, 1.5)), hollow=True, control=True
+            )
         else:
             k = greys % len(CONTROL_COLOURS)
-            looks[spec] = Look(encoder_label(spec), CONTROL_COLOURS[k], CONTROL_MARKERS[k], CONTROL_LINES[k], control=True)
+            looks[spec] = Look(
+                encoder_label(spec), CONTROL_COLOURS[k], CONTROL_MARKERS[k], CONTROL_LINES[k], control=True
+            )
             greys += 1
     looks[NEAREST] = Look(encoder_label(NEAREST), "#2b2b2b", "*", (0, (3, 1.2, 1, 1.2)), control=True)
     looks[SHUFFLED] = Look("shuffled labels", "#9aa3ad", ".", (0, (1, 2)), control=True)

@@ -25,8 +25,17 @@ def summary_markdown(contents: Contents) -> str:
 def _part_lines(part: Part, mark: str) -> list[str]:
     """Answers, headline table, findings, claims and reliability under one protocol."""
     view = part.view
-    intervals = "Brackets are 95 % bootstrap intervals over replicates" if view.replicates > 1 else "One replicate has no intervals, so no difference is decided"
-    lines = [f"{view.protocol.capitalize()} protocol, {count(view.replicates, 'replicate')}. {intervals}.", "", f"## In short{mark}", ""]
+    intervals = (
+        "Brackets are 95 % bootstrap intervals over replicates"
+        if view.replicates > 1
+        else "One replicate has no intervals, so no difference is decided"
+    )
+    lines = [
+        f"{view.protocol.capitalize()} protocol, {count(view.replicates, 'replicate')}. {intervals}.",
+        "",
+        f"## In short{mark}",
+        "",
+    ]
     lines += _items([f"**{question}** {' '.join(sentences)}" for question, sentences in part.answers])
     if len(part.headline):
         lines += [f"## Effective resolution{mark}", "", *markdown_table(part.headline), "", *_items(part.notes)]
@@ -45,16 +54,31 @@ def _items(sentences: Sequence[str]) -> list[str]:
 def markdown_table(table: pd.DataFrame) -> list[str]:
     """A GitHub table of a frame of strings."""
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in table.itertuples(index=False)]
-    return [f"| {' | '.join(table.columns)} |", f"|{' --- |' * len(table.columns)}", *(f"| {' | '.join(row)} |" for row in cells)]
+    return [
+        f"| {' | '.join(table.columns)} |",
+        f"|{' --- |' * len(table.columns)}",
+        *(f"| {' | '.join(row)} |" for row in cells),
+    ]
 
 
 def _recompute(parts: Sequence[Part]) -> list[str]:
     """One line per section: the function that gives its numbers back."""
     lines = [
-        "`run = satgpu.analysis.read_run(FOLDER)`; below, `results` is `run.results` with one protocol's rows, `probe == 'mlp'` and `labels == 'field'`; `similarity` is `run.similarity`; functions are those of `satgpu.analysis`.",
+        (
+            "`run = satgpu.analysis.read_run(FOLDER)`; below, `results` is `run.results` with one protocol's "
+            "rows, `probe == 'mlp'` and `labels == 'field'`; `similarity` is `run.similarity`; functions are "
+            "those of `satgpu.analysis`."
+        ),
         "",
-        "- Effective resolution: `probe_resolution(results)` and `kernel_resolutions(similarity)`; all rows in `effective_resolution.csv`",
+        (
+            "- Effective resolution: `probe_resolution(results)` and `kernel_resolutions(similarity)`; all "
+            "rows in `effective_resolution.csv`"
+        ),
     ]
     named = {section.title: section.recompute for part in parts for section in part.sections if section.recompute}
-    named |= {"Claims": "judge_claims(run)", "Published": "compare_with_published(run)", "Probes in trouble": "convergence_table(results)"}
+    named |= {
+        "Claims": "judge_claims(run)",
+        "Published": "compare_with_published(run)",
+        "Probes in trouble": "convergence_table(results)",
+    }
     return lines + [f"- {title}: `{call}`" for title, call in named.items()]

@@ -26,10 +26,19 @@ from .resolution import skill_means
 from .sheet import DPI, Picture
 from .view import RunView
 
-SCALARS = {"sweet_spot": ["scale_km"], "region_size": ["sampling", "span_deg"], "patterns": ["pattern", "scale_km"], "scale_region": ["region", "span_deg", "scale_km"], "boundaries": ["width_km"], "coastline": []}
+SCALARS = {
+    "sweet_spot": ["scale_km"],
+    "region_size": ["sampling", "span_deg"],
+    "patterns": ["pattern", "scale_km"],
+    "scale_region": ["region", "span_deg", "scale_km"],
+    "boundaries": ["width_km"],
+    "coastline": [],
+}
 
 
-def write_events(views: Sequence[RunView], pictures: dict[str, Sequence[Picture]], summary: str, folder: Path) -> list[Path]:
+def write_events(
+    views: Sequence[RunView], pictures: dict[str, Sequence[Picture]], summary: str, folder: Path
+) -> list[Path]:
     """Write the event files, in place of those of an earlier report.
 
     Args:
@@ -97,7 +106,13 @@ class Run:
     def text(self, tag: str, markdown: str) -> None:
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
         tensor = TensorProto(dtype="DT_STRING", string_val=[markdown.encode("utf-8")], tensor_shape=shape)
-        self.add(Summary(value=[Summary.Value(tag=f"{tag}/text_summary", metadata=create_summary_metadata(tag, ""), tensor=tensor)]))
+        self.add(
+            Summary(
+                value=[
+                    Summary.Value(tag=f"{tag}/text_summary", metadata=create_summary_metadata(tag, ""), tensor=tensor)
+                ]
+            )
+        )
 
     def image(self, tag: str, picture: Picture) -> None:
         width, height = (round(side * DPI) for side in picture.figure.get_size_inches())
@@ -119,20 +134,34 @@ def _encoder_events(run: Run, view: RunView, spec: str, curves: Sequence[tuple[s
 
 def _hparams_columns(views: Sequence[RunView]) -> Summary:
     """The columns of the hparams tab; without them it stays empty."""
-    names = dict.fromkeys(name for view in views for spec in [*view.compared, *view.controls] for name in _hparams(view, spec))
+    names = dict.fromkeys(
+        name for view in views for spec in [*view.compared, *view.controls] for name in _hparams(view, spec)
+    )
     tables = [effective_resolution(view) for view in views]
-    metrics = dict.fromkeys(tag for table in tables for spec in table["encoder"].unique() for tag in _headline_metrics(table, spec))
+    metrics = dict.fromkeys(
+        tag for table in tables for spec in table["encoder"].unique() for tag in _headline_metrics(table, spec)
+    )
     return hparams_config_pb(hparams=[HParam(name) for name in names], metrics=[Metric(tag) for tag in metrics])
 
 
 def _hparams(view: RunView, spec: str) -> dict:
     """What distinguishes one encoder's rows from another's."""
     rows = view.results[(view.results["encoder"] == spec) & (view.results["probe"] == "mlp")]
-    facts = {"encoder": spec, "role": "compared" if spec in view.compared else "control", "protocol": view.protocol, "replicates": view.replicates, "probes": len(rows)}
+    facts = {
+        "encoder": spec,
+        "role": "compared" if spec in view.compared else "control",
+        "protocol": view.protocol,
+        "replicates": view.replicates,
+        "probes": len(rows),
+    }
     if spec in view.legendre:
         facts["legendre_polys"] = float(view.legendre[spec])
     if len(rows):
-        facts |= {"trained": bool(rows["trained"].iloc[0]), "hidden_layer_sizes": str(rows["hidden_layer_sizes"].iloc[0]), "standardize": bool(rows["standardize"].iloc[0])}
+        facts |= {
+            "trained": bool(rows["trained"].iloc[0]),
+            "hidden_layer_sizes": str(rows["hidden_layer_sizes"].iloc[0]),
+            "standardize": bool(rows["standardize"].iloc[0]),
+        }
     return facts
 
 
@@ -140,7 +169,9 @@ def _headline_metrics(table: pd.DataFrame, spec: str) -> dict[str, float]:
     """The headline numbers of one encoder, from ``effective_resolution``, as metrics of the hparams tab."""
     own = table[(table["encoder"] == spec) & (table["censored"] == "") & (table["unit"] == "km")]
     suffix = {"fixed_per_cell": "_global", "local_caps": "_local"}
-    return {f"headline/{r['measure']}{suffix.get(r['sampling'], '')}_km": float(r["value"]) for r in own.to_dict("records")}
+    return {
+        f"headline/{r['measure']}{suffix.get(r['sampling'], '')}_km": float(r["value"]) for r in own.to_dict("records")
+    }
 
 
 def _curves(view: RunView) -> Iterator[tuple[str, list[str], pd.DataFrame]]:

@@ -21,7 +21,6 @@ PROBE_EXPERIMENTS = ("sweet_spot", "region_size", "patterns", "scale_region", "b
 EXPERIMENT_TITLES = {
     "sweet_spot": "Sweet spot",
     "region_size": "Region size",
-    "patterns_wavelength": "Patterns at equal wavelength",
     "patterns": "Patterns",
     "patterns_wavelength": "Patterns at equal wavelength",
     "scale_region": "Scale and region",
@@ -133,7 +132,11 @@ class RunView:
             return None
         twins = []
         for spec in self.pair:
-            same = [c for c in self.controls if c.startswith("untrained") and self.legendre.get(c) == self.legendre.get(spec)]
+            same = [
+                c
+                for c in self.controls
+                if c.startswith("untrained") and self.legendre.get(c) == self.legendre.get(spec)
+            ]
             twins += same[:1]
         return tuple(twins) if len(twins) == 2 else None
 
@@ -160,8 +163,15 @@ class RunView:
     def footer(self) -> str:
         """The line under every figure."""
         encoders = ", ".join(self.label(spec) for spec in self.compared[:6])
-        bands = "bands: 95 % bootstrap intervals over replicates" if self.replicates > 1 else "one replicate, so no intervals"
-        return f"{self.protocol} protocol · {count(self.replicates, 'replicate')} · {bands} · encoders: {encoders} · run {self.name}"
+        bands = (
+            "bands: 95 % bootstrap intervals over replicates"
+            if self.replicates > 1
+            else "one replicate, so no intervals"
+        )
+        return (
+            f"{self.protocol} protocol · {count(self.replicates, 'replicate')} · {bands} · encoders: "
+            f"{encoders} · run {self.name}"
+        )
 
     def present(self, experiment: str) -> bool:
         """Whether the run has rows of an experiment under this protocol."""
@@ -174,9 +184,22 @@ class RunView:
             return pd.DataFrame(columns=[*by, "mean", "low", "high", "n_replicates"])
         return summarise(scored, by=list(by), value=value)
 
-    def differences(self, table: pd.DataFrame, by: Sequence[str], pair: tuple[str, str] | None = None, value: str = "test_accuracy") -> pd.DataFrame:
+    def differences(
+        self, table: pd.DataFrame, by: Sequence[str], pair: tuple[str, str] | None = None, value: str = "test_accuracy"
+    ) -> pd.DataFrame:
         """Paired differences, second minus first, of the compared pair or of another one."""
-        columns = [*by, "first_mean", "second_mean", "difference", "low", "high", "n_replicates", "p_value", "q_value", "verdict"]
+        columns = [
+            *by,
+            "first_mean",
+            "second_mean",
+            "difference",
+            "low",
+            "high",
+            "n_replicates",
+            "p_value",
+            "q_value",
+            "verdict",
+        ]
         pair = pair or self.pair
         scored = table[table[value].notna()] if pair else table.iloc[:0]
         if not pair or not set(pair) <= set(scored["encoder"]):
@@ -225,7 +248,9 @@ class RunView:
     @cached_property
     def published(self) -> pd.DataFrame:
         """``compare_with_published`` under this protocol; empty without a pair."""
-        if not self.pair or not set(self.pair) <= set(self.tables.results["encoder"]) | set(self.tables.similarity["encoder"]):
+        if not self.pair or not set(self.pair) <= set(self.tables.results["encoder"]) | set(
+            self.tables.similarity["encoder"]
+        ):
             return pd.DataFrame(columns=["protocol", "table", "encoder", "published", "run", "difference"])
         table = compare_with_published(self.tables)
         return table[table["protocol"] == self.protocol]

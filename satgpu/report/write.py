@@ -33,7 +33,11 @@ def write_report(run_folder: Path, tensorboard: bool = True) -> list[Path]:
     folder = Path(run_folder)
     views = open_views(folder)
     pictures = {view.protocol: (draw_figures(view), draw_figures(view, narrow=True)) for view in views}
-    written = [path for i, view in enumerate(views) for path in _save_figures(pictures[view.protocol][0], folder / "figures", "" if i == 0 else f"_{view.protocol}")]
+    written = [
+        path
+        for i, view in enumerate(views)
+        for path in _save_figures(pictures[view.protocol][0], folder / "figures", "" if i == 0 else f"_{view.protocol}")
+    ]
     written += _write_tables(views, folder)
     contents = contents_of(views)
     summary, page = folder / "summary.md", folder / "report.html"
@@ -41,7 +45,12 @@ def write_report(run_folder: Path, tensorboard: bool = True) -> list[Path]:
     page.write_text(html_page(contents, pictures), encoding="utf-8")
     written += [summary, page]
     if tensorboard:
-        written += write_events(views, {protocol: wide for protocol, (wide, _) in pictures.items()}, summary_markdown(contents), folder / "tensorboard")
+        written += write_events(
+            views,
+            {protocol: wide for protocol, (wide, _) in pictures.items()},
+            summary_markdown(contents),
+            folder / "tensorboard",
+        )
     return written
 
 

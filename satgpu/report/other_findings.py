@@ -1,0 +1,113 @@
+"""What was found beside checkerboards and stripes: similarity with distance, boundaries, land and ocean."""
+
+import numpy as np
+import pandas as pd
+
+from .section import Section, tally_words
+from .similarity import half_text
+from .view import RunView
+from .words import listing, percent, percent_interval
+
+
+def similarity_section(view: RunView) -> Section:
+    """Similarity at 500 km, and the distance at which it has halved."""
+    sentences = []
+    curves = view.similarity_means()
+    at_500 = curves[
+        (curves["distance_km"] == 500) & curves["encoder"].isin([*view.compared, *view.controls])
+    ].set_index("encoder")
+    named = [spec for spec in [*view.compared, *view.controls] if spec in at_500.index]
+    if named:
+        values = [f"{view.label(s)} {_similarity_value(at_500.loc[s])}" for s in named]
+        sentences.append(f"Mean cosine similarity at 500 km: {listing(values)}.")
+    if view.pair and set(view.pair) <= set(at_500.index):
+        sentences.append(_similarity_verdict(view, at_500.loc[view.pair[0]], at_500.loc[view.pair[1]]))
+    kernels = view.kernels.to_dict("records")
+    if kernels:
+        sentences.append(
+            "It falls to one half at: "
+            + listing(f"{view.label(r['encoder'])} {half_text(r)}" for r in kernels)
+            + " (interpolated, 95 % interval over places)."
+        )
+    return Section(
+        "Embedding discrimination",
+        sentences,
+        "satgpu.analysis.kernel.similarity_curve and kernel_resolutions(similarity)",
+    )
+
+
+def _similarity_value(row: pd.Series) -> str:
+    interval = (
+        f" [{row['low']:.3f}, {row['high']:.3f}]"
+        if np.isfinite(row["low"])
+        else f" (one place, ± {row['std']:.3f} around its ring)"
+    )
+    return f"{row['mean']:.3f}{interval}"
+
+
+def _similarity_verdict(view: RunView, first: pd.Series, second: pd.Series) -> str:
+    """Which embedding changes faster, where the intervals are apart."""
+    names = view.pair_labels
+    if not np.isfinite(first["low"]) or not np.isfinite(second["low"]):
+        return "Which embedding changes faster is undecided: one place gives no interval."
+    if first["low"] > second["high"]:
+        return f"{names[1]}'s embeddings change faster with distance than {names[0]}'s."
+    if second["low"] > first["high"]:
+        return f"{names[0]}'s embeddings change faster with distance than {names[1]}'s."
+    return "Which embedding changes faster at 500 km is undecided: the intervals overlap."
+
+
+def boundary_section(view: RunView) -> Section:
+    """Skill against the best possible at the sharpest and the widest boundary."""
+    rows = view.rows("boundaries")
+    scored = view.with_skill(rows)
+    means = view.means(scored[scored["encoder"].isin(view.compared)], ["encoder", "width_km"], "skill")
+    if means.empty:
+        return Section("Boundaries")
+    sentences = []
+    for spec in view.compared:
+        curve = means[means["encoder"] == spec].sort_values("width_km")
+        if len(curve):
+            ends = [
+                (
+                    f"{percent_interval(r['mean'], r['low'], r['high'])} "
+                    f"{'at a sharp boundary' if r['width_km'] == 0 else f'at {r.width_km:g} km'}"
+                )
+                for _, r in curve.iloc[[0, -1]].iterrows()
+            ]
+            sentences.append(f"{view.label(spec)} reaches {listing(ends)} of what the label noise leaves.")
+    table = view.differences(scored, ["width_km"], value="skill")
+    if len(table):
+        sentences.append(tally_words(view, table, "width"))
+    return Section(
+        "Boundaries",
+        sentences,
+        (
+            "satgpu.analysis.skill, then summarise(..., by=['encoder', 'width_km'], value='skill') over "
+            "experiment == 'boundaries'"
+        ),
+    )
+
+
+def coastline_section(view: RunView) -> Section:
+    """Land or ocean: accuracy and intersection over union."""
+    rows = view.rows("coastline")
+    accuracy, overlap = view.means(rows, ["encoder"]), view.means(rows, ["encoder"], "test_iou")
+    sentences = []
+    for r in accuracy.to_dict("records"):
+        iou = overlap[overlap["encoder"] == r["encoder"]]
+        words = f", IoU {iou['mean'].iloc[0]:.2f}" if len(iou) else ""
+        sentences.append(
+            f"{view.label(r['encoder'])} tells land from ocean at "
+            f"{percent_interval(r['mean'], r['low'], r['high'])} of the test points{words}."
+        )
+    if len(accuracy):
+        sentences.append(f"Guessing the commoner of the two is right at {percent(rows['chance'].mean())}.")
+    return Section(
+        "Land or ocean",
+        sentences,
+        (
+            "satgpu.analysis.summarise(results, by=['encoder'], value='test_accuracy' and 'test_iou') over "
+            "experiment == 'coastline'"
+        ),
+    )
