@@ -88,7 +88,15 @@ def test_no_key_gives_one_row(results):
 def test_identical_replicates_are_decided_without_a_division_by_zero():
     rows = synthetic.make_results(replicates=3, experiments=("sweet_spot",), noise=0.0)
     table = paired_differences(rows, FIRST, SECOND, ["scale_km"])
-    assert (table["p_value"] == 0).all() and (table["verdict"] == "second").all()
+    assert (table["p_value"] < 1e-5).all() and (table["verdict"] == "second").all()
+    assert (table["low"] < table["difference"]).all() and (table["difference"] < table["high"]).all()
+
+
+def test_two_small_test_sets_that_agree_by_chance_decide_nothing():
+    rows = synthetic.make_results(replicates=2, experiments=("sweet_spot",), noise=0.0)
+    table = paired_differences(rows.assign(n_test=14), FIRST, SECOND, ["scale_km"])
+    assert (table["verdict"] == "undecided").all()
+    assert (table["high"] - table["low"] > 2 / 14).all()
 
 
 def test_unknown_encoder_is_named_with_a_guess(results):

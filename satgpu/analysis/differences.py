@@ -57,7 +57,9 @@ def paired_differences(
     summary = summary.rename(columns={"mean": "difference"})
     summary.insert(len(keys), "first_mean", means["first"])
     summary.insert(len(keys) + 1, "second_mean", means["second"])
-    summary["p_value"] = _p_values(pairs, keys)
+    finest = _finest_spread(pairs, keys)
+    summary["p_value"] = _p_values(pairs, keys, finest)
+    summary[["low", "high"]] = _no_narrower(summary, finest, confidence)
     summary["q_value"] = _q_values(summary["p_value"])
     summary["verdict"] = _verdicts(summary)
     return summary[[*by, *(name for name in summary.columns if name not in keys)]]
@@ -124,6 +126,8 @@ def paired_rows(
     wide = rows.groupby([*keys, "encoder"], dropna=False)[value].mean().unstack("encoder")
     wide = wide.reindex(columns=[first, second]).dropna().rename(columns={first: "first", second: "second"})
     wide.columns.name = None
+    if "n_test" in rows and "n_test" not in keys:
+        wide["n_test"] = rows.groupby(keys, dropna=False)["n_test"].min()
     return wide.reset_index().assign(difference=lambda pairs: pairs["second"] - pairs["first"])
 
 
@@ -136,17 +140,41 @@ def _identity(rows: pd.DataFrame, first: str, second: str, by: list[str]) -> lis
     return list(dict.fromkeys([*by, *TASK_COLUMNS, *probe, "replicate"]))
 
 
-def _p_values(pairs: pd.DataFrame, keys: list[str]) -> np.ndarray:
+def _p_values(pairs: pd.DataFrame, keys: list[str], finest: np.ndarray) -> np.ndarray:
     per_replicate = pairs.groupby([*keys, "replicate"], dropna=False, sort=True)["difference"].mean()
-    return per_replicate.groupby(level=keys, dropna=False, sort=True).agg(_paired_p).to_numpy(dtype=float)
+    groups = per_replicate.groupby(level=keys, dropna=False, sort=True)
+    return np.array([_paired_p(group, floor) for (_, group), floor in zip(groups, finest, strict=True)], dtype=float)
 
 
-def _paired_p(differences: pd.Series) -> float:
+def _finest_spread(pairs: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """The spread over replicates below which a difference of two accuracies is its own rounding, for each group.
+
+    An accuracy over m test points is a whole number of steps of 1/m, and a
+    difference of two carries the rounding of both: a variance of 2/(12 m²).
+    Two replicates that agree to the step are no surer than that.
+    """
+    if "n_test" not in pairs:
+        return np.zeros(pairs.groupby(keys, dropna=False).ngroups)
+    steps = pairs.assign(_variance=1 / (6 * pairs["n_test"].clip(lower=1) ** 2))
+    replicates = steps.groupby([*keys, "replicate"], dropna=False, sort=True)["_variance"].agg(["sum", "size"])
+    of_the_mean = replicates["sum"] / replicates["size"] ** 2
+    return np.sqrt(of_the_mean.groupby(level=keys, dropna=False, sort=True).mean().to_numpy())
+
+
+def _no_narrower(summary: pd.DataFrame, finest: np.ndarray, confidence: float) -> np.ndarray:
+    """The intervals, widened where replicates agree more closely than their test sets can tell."""
+    n = summary["n_replicates"].to_numpy()
+    reach = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * finest / np.sqrt(n)
+    low, high = summary["difference"] - reach, summary["difference"] + reach
+    return np.stack([np.minimum(summary["low"], low), np.maximum(summary["high"], high)], axis=1)
+
+
+def _paired_p(differences: pd.Series, finest: float = 0.0) -> float:
     """Two-sided p-value of the paired t test; NaN for one replicate."""
     n = len(differences)
     if n < 2:
         return np.nan
-    error = differences.std(ddof=1) / np.sqrt(n)
+    error = max(differences.std(ddof=1), finest) / np.sqrt(n)
     if error <= 1e-12:  # all replicates equal: as sure as n values can make it, and no division by zero
         return 1.0 if abs(differences.mean()) <= 1e-12 else 0.0
     return float(2 * stats.t.sf(abs(differences.mean()) / error, n - 1))

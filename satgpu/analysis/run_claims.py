@@ -16,7 +16,7 @@ from satgpu.analysis.skill import probe_resolution, resolution_text
 from satgpu.analysis.tables import field_rows
 from satgpu.analysis.verdicts import SUPPORTED, UNDECIDED, Finding, within
 
-AT_CHANCE = 0.02  # shuffled labels within 2 points of chance are at chance
+AT_CHANCE = 0.02  # shuffled labels read no better than 2 points above chance are at chance
 
 
 def finer_kernel(evidence: Evidence) -> Finding | None:
@@ -108,7 +108,7 @@ def beats_nearest(evidence: Evidence) -> Finding | None:
 
 
 def shuffled_at_chance(evidence: Evidence) -> Finding | None:
-    """Are probes of shuffled labels within 2 points of chance?"""
+    """Do probes of shuffled labels stay at chance, or below it? Beating it would mean a leak."""
     results = evidence.tables.results
     rows = results[
         (results["protocol"] == evidence.protocol)
@@ -120,10 +120,10 @@ def shuffled_at_chance(evidence: Evidence) -> Finding | None:
     above = rows.assign(above=rows["test_accuracy"] - rows["chance"]).groupby("replicate")["above"].mean()
     interval = mean_interval(above.to_numpy())
     if interval.n == 1:
-        reach = 1.96 * 0.5 / np.sqrt(rows["n_test"].sum())
+        reach = 1.96 * 0.5 / np.sqrt(rows["n_test"].min())  # all read the same labels
         interval = Interval(interval.mean, interval.mean - reach, interval.mean + reach, 1)
     return Finding(
-        within(interval, -AT_CHANCE, AT_CHANCE),
+        within(interval, -np.inf, AT_CHANCE),
         f"test accuracy less chance {with_interval(interval)}, {len(rows)} probes",
     )
 
