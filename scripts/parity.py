@@ -51,17 +51,28 @@ def make_problems(
         )
 
 
-def fit_both(hidden: tuple[int, ...], group: ProbeGroup) -> tuple[float, float, int, int]:
-    """(our score, scikit-learn's, our epochs, scikit-learn's) on one problem."""
+def fit_both(problems: list[tuple[tuple[int, ...], ProbeGroup]], n_jobs: int = 1) -> np.ndarray:
+    """(pairs, 4): our score, scikit-learn's, our epochs, scikit-learn's."""
+    from joblib import Parallel, delayed
+
+    ours = {}
+    for hidden in {hidden for hidden, _ in problems}:
+        groups = (group for own, group in problems if own == hidden)
+        options = ProbeOptions(hidden_layer_sizes=hidden)
+        train_probes(groups, options, on_result=lambda r: ours.__setitem__(r.key, r), lightning=False)
+    theirs = Parallel(n_jobs=n_jobs)(delayed(fit_sklearn)(hidden, group) for hidden, group in problems)
+    keys = [group.keys[0] for _, group in problems]
+    return np.array([(ours[k].test_score, s, ours[k].n_iter, e) for k, (s, e) in zip(keys, theirs, strict=True)])
+
+
+def fit_sklearn(hidden: tuple[int, ...], group: ProbeGroup) -> tuple[float, int]:
+    """scikit-learn's test score and epochs on one problem, in float32 too."""
     from sklearn.neural_network import MLPClassifier
 
-    results = []
-    train_probes([group], ProbeOptions(hidden_layer_sizes=hidden), on_result=results.append, lightning=False)
     X, y = group.X.numpy(), group.Y[0].numpy()
     train, test = group.train_rows.numpy(), group.test_rows.numpy()
-    theirs = MLPClassifier(hidden, max_iter=500, early_stopping=True, random_state=group.keys[0])
-    theirs.fit(X[train], y[train])
-    return results[0].test_score, theirs.score(X[test], y[test]), results[0].n_iter, theirs.n_iter_
+    model = MLPClassifier(hidden, max_iter=500, early_stopping=True, random_state=group.keys[0]).fit(X[train], y[train])
+    return model.score(X[test], y[test]), model.n_iter_
 
 
 def equivalence(differences: np.ndarray, margin: float) -> dict[str, float | bool]:
@@ -85,10 +96,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--points", type=int, default=2000)
     parser.add_argument("--encoders", nargs="+", default=["untrained-l10", "untrained-l40"])
+    parser.add_argument("--jobs", type=int, default=-1, help="processes for scikit-learn")
     parser.add_argument("--json", help="file for the figures")
     args = parser.parse_args()
-    problems = make_problems(args.pairs, args.points, tuple(args.encoders))
-    rows = np.array([fit_both(hidden, group) for hidden, group in problems])
+    rows = fit_both(list(make_problems(args.pairs, args.points, tuple(args.encoders))), args.jobs)
     found = equivalence(rows[:, 0] - rows[:, 1], MARGIN)
     found |= {"score_mean": rows[:, 0].mean(), "sklearn_score_mean": rows[:, 1].mean()}
     found |= {"epochs_mean": rows[:, 2].mean(), "sklearn_epochs_mean": rows[:, 3].mean()}

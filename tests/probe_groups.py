@@ -61,8 +61,13 @@ def train_in_slots(groups, options: ProbeOptions = SMALL, n_slots: int = 4, dtyp
     report = TrainingReport()
     cpu = torch.device("cpu")
     engine = SlotEngine(_cohorts(groups, options, cpu, dtype), options, cpu, dtype, report, n_slots=n_slots, **kwargs)
-    run_bare(Turns(engine, report, lambda r: results.__setitem__(r.key, r), None))
-    engine.close()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # these products are too small to share
+    try:
+        run_bare(Turns(engine, report, lambda r: results.__setitem__(r.key, r), None))
+    finally:
+        torch.set_num_threads(before)
+        engine.close()
     return results, report
 
 

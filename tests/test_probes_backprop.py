@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from satgpu.probes.adam import FusedAdam, StackedAdam
+from satgpu.probes.adam import AdamSettings, StackedAdam, adam_tensors, fused_adam, step_sizes
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
+from satgpu.probes import minibatches, products
+from satgpu.probes.minibatches import compiled_minibatches, train_minibatches
 from satgpu.probes.network import Layout, initial_parameters
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.products import affine, input_gradient, weight_gradient
@@ -129,10 +131,11 @@ def test_both_forms_of_adam_follow_scikit_learns_formula(epsilon):
         stacked.update(layout.weights(g), layout.biases(g), 20)
     for p in range(2):
         flat = first[p].clone()
-        fused = FusedAdam(flat, layout, options, float(alphas[p]), float(rates[p]))
-        for t in range(1, 6):
+        state = adam_tensors(flat, layout)
+        settings = AdamSettings(float(alphas[p]), options.beta_1, options.beta_2, options.epsilon)
+        for t, step_size in enumerate(step_sizes(float(rates[p]), options, 0, 5), 1):
             g = pattern[p] * t * 1e-3
-            fused.update(layout.weights(g), layout.biases(g), 20)
+            fused_adam(state, layout.weights(g), layout.biases(g), settings, step_size, 20)
         expected = _adam_by_formula(
             layout, first[p], lambda t, p=p: pattern[p] * t * 1e-3, 5, 20, float(alphas[p]), float(rates[p]), options
         )
@@ -148,3 +151,44 @@ def test_a_slot_with_learning_rate_zero_stands_still():
     adam.reset(torch.arange(2), torch.zeros(2).double(), torch.tensor([0.0, 1e-3]).double())
     adam.update(layout.weights(torch.ones_like(flat)), layout.biases(torch.ones_like(flat)), 4)
     assert torch.equal(flat[0], before[0]) and not torch.equal(flat[1], before[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_compiled_minibatches_find_the_bits_of_the_same_lines_in_python(output, activation, dtype):
+    torch.manual_seed(0)
+    task, n_outputs = output
+    layout = Layout((128, 96, 40, n_outputs))  # the first product is one for oneDNN, the second is not
+    batches = list(torch.randn(450, 128, dtype=dtype).split(200))
+    arguments = [
+        batches,
+        [batch.t().contiguous() for batch in batches],
+        _targets(task, n_outputs, 450).to(dtype),
+    ]
+    found = []
+    assert isinstance(compiled_minibatches(), torch.jit.ScriptFunction)
+    for train in (train_minibatches, compiled_minibatches(), compiled_minibatches(), compiled_minibatches()):
+        flat = initial_parameters(torch.tensor(1), layout, activation).to(dtype)
+        settings = AdamSettings(1e-4, 0.9, 0.999, 1e-8)
+        weights = flat[: layout.n_weights]
+        outputs = train(*arguments, adam_tensors(flat, layout), settings, [1e-3, 2e-3, 1e-3], weights, activation, task)
+        found.append([flat, *outputs])
+    for compiled in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], compiled, strict=True))
+
+
+def test_without_torchscript_the_same_lines_run_as_python(monkeypatch):
+    def gone(function):
+        raise RuntimeError("TorchScript is not supported any more")
+
+    monkeypatch.setattr(torch.jit, "script", gone)
+    assert compiled_minibatches.__wrapped__() is train_minibatches
+    monkeypatch.setattr(minibatches, "HAS_ONEDNN", False)
+    assert compiled_minibatches.__wrapped__() is train_minibatches
+
+
+def test_without_onednn_products_are_torchs(monkeypatch):
+    x, weight, bias = torch.randn(200, 128), torch.randn(128, 96), torch.randn(96)
+    monkeypatch.setattr(products, "HAS_ONEDNN", False)
+    assert torch.equal(affine(x, weight, bias), x @ weight + bias)

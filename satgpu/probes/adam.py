@@ -10,6 +10,7 @@ pass over memory.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,12 +18,90 @@ from torch import Tensor
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 
-_FOREVER = torch.tensor(math.inf)
+class AdamTensors(NamedTuple):
+    """Parameters of one probe and their moments, a view for each layer."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    weight_m: list[Tensor]
+    weight_v: list[Tensor]
+    bias_m: list[Tensor]
+    bias_v: list[Tensor]
+    forever: list[Tensor]  # t = ∞, as often as there are layers
 
 
-def step_size(learning_rate: float, step: int, options: ProbeOptions) -> float:
-    """lrₜ of the ``step``-th update, counted from 1."""
-    return learning_rate * math.sqrt(1 - options.beta_2**step) / (1 - options.beta_1**step)
+class AdamSettings(NamedTuple):
+    """Adam's numbers for one probe."""
+
+    alpha: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
+
+def fused_adam(
+    state: AdamTensors,
+    weight_grads: list[Tensor],
+    bias_grads: list[Tensor],
+    settings: AdamSettings,
+    step_size: float,
+    n_rows: int,
+) -> None:
+    """One update of one probe on a CPU, in place; TorchScript can read it.
+
+    Args:
+        state: what is updated.
+        weight_grads, bias_grads: shaped like the layers' weights and biases.
+        settings: of this probe.
+        step_size: lrₜ.
+        n_rows: of the minibatch.
+    """
+    no_tensors: list[Tensor] = []
+    torch._fused_adam_(
+        state.weights,
+        weight_grads,
+        state.weight_m,
+        state.weight_v,
+        no_tensors,
+        state.forever,
+        lr=step_size,
+        beta1=settings.beta_1,
+        beta2=settings.beta_2,
+        weight_decay=settings.alpha / n_rows,
+        eps=settings.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+    torch._fused_adam_(
+        state.biases,
+        bias_grads,
+        state.bias_m,
+        state.bias_v,
+        no_tensors,
+        state.forever,
+        lr=step_size,
+        beta1=settings.beta_1,
+        beta2=settings.beta_2,
+        weight_decay=0.0,
+        eps=settings.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def step_sizes(learning_rate: float, options: ProbeOptions, steps_before: int, n_steps: int) -> list[float]:
+    """lrₜ of the next ``n_steps`` updates; made in Python, since TorchScript's powers differ in the last bit."""
+    steps = range(steps_before + 1, steps_before + n_steps + 1)
+    return [learning_rate * math.sqrt(1 - options.beta_2**t) / (1 - options.beta_1**t) for t in steps]
+
+
+def adam_tensors(parameters: Tensor, layout: Layout) -> AdamTensors:
+    """Views into flat parameters (layout.size,), with moments of zero."""
+    m, v = torch.zeros_like(parameters), torch.zeros_like(parameters)
+    forever = [torch.tensor(math.inf)] * layout.n_layers
+    views = [part(flat) for flat in (parameters, m, v) for part in (layout.weights, layout.biases)]
+    weights, biases, weight_m, bias_m, weight_v, bias_v = views
+    return AdamTensors(weights, biases, weight_m, weight_v, bias_m, bias_v, forever)
 
 
 class StackedAdam:
@@ -74,50 +153,3 @@ class StackedAdam:
         torch.sqrt(self.v, out=g).add_(o.epsilon)
         torch.div(self.m, g, out=g)
         self.parameters.addcmul_(g, lr, value=-1)
-
-
-class FusedAdam:
-    """Adam over the flat parameters (size,) of one probe on a CPU.
-
-    Args:
-        parameters: (layout.size,) updated in place.
-        layout: of the probe.
-        options: β₁, β₂ and ε.
-        alpha, learning_rate: of this probe.
-    """
-
-    def __init__(self, parameters: Tensor, layout: Layout, options: ProbeOptions, alpha: float, learning_rate: float):
-        self.options = options
-        self.alpha = alpha
-        self.learning_rate = learning_rate
-        self.steps = 0
-        m, v = torch.zeros_like(parameters), torch.zeros_like(parameters)
-        self._weights = [layout.weights(flat) for flat in (parameters, m, v)]
-        self._biases = [layout.biases(flat) for flat in (parameters, m, v)]
-        self._forever = [_FOREVER] * layout.n_layers
-
-    def update(self, weight_grads: list[Tensor], bias_grads: list[Tensor], n_rows: int) -> None:
-        """One step; the gradients are shaped like the layers' weights and biases."""
-        self.steps += 1
-        lr = step_size(self.learning_rate, self.steps, self.options)
-        self._fused(self._weights, weight_grads, lr, self.alpha / n_rows)
-        self._fused(self._biases, bias_grads, lr, 0.0)
-
-    def _fused(self, tensors: list[list[Tensor]], grads: list[Tensor], lr: float, decay: float) -> None:
-        """torch's kernel with its corrections off."""
-        parameters, m, v = tensors
-        torch._fused_adam_(
-            parameters,
-            grads,
-            m,
-            v,
-            [],
-            self._forever,
-            lr=lr,
-            beta1=self.options.beta_1,
-            beta2=self.options.beta_2,
-            weight_decay=decay,
-            eps=self.options.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )

@@ -1,6 +1,6 @@
 """Forward and backward pass by hand: no autograd, no graph, nothing kept that is not needed.
 
-The same lines serve one probe, (B, n), and a stack of probes, (P, B, n).
+The same lines serve one probe, (B, n), and a stack of probes, (P, B, n), in Python and in TorchScript.
 
     forward    A₀ = x,  Zᵢ = Aᵢ₋₁·Wᵢ + bᵢ,  Aᵢ = f(Zᵢ),  the last Z without f
     loss       binary cross-entropy, cross-entropy or half the squared error, mean over the minibatch
@@ -8,29 +8,13 @@ The same lines serve one probe, (B, n), and a stack of probes, (P, B, n).
                ∇Wᵢ = Aᵢ₋₁ᵀ·Δᵢ,  ∇bᵢ = Σ Δᵢ,  Δᵢ₋₁ = (Δᵢ·Wᵢᵀ) ∘ f'(Aᵢ₋₁)
 """
 
-from collections.abc import Callable, Sequence
-
 import torch
 from torch import Tensor
 
 from satgpu.probes.products import affine, input_gradient, weight_gradient
 
-# f'(Z), written with A = f(Z), times a gradient.
-_DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "identity": lambda delta, a: delta,
-    "relu": lambda delta, a: torch.ops.aten.threshold_backward.grad_input(delta, a, 0, grad_input=delta),
-    "tanh": lambda delta, a: torch.ops.aten.tanh_backward.grad_input(delta, a, grad_input=delta),
-    "logistic": lambda delta, a: torch.ops.aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
-}
-_IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda z: z,
-    "relu": lambda z: z,  # already done by the product
-    "tanh": torch.tanh_,
-    "logistic": torch.sigmoid_,
-}
 
-
-def forward(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str) -> list[Tensor]:
+def forward(x: Tensor, weights: list[Tensor], biases: list[Tensor], activation: str) -> list[Tensor]:
     """Activations of the hidden layers, then the raw output (logits, or the predicted number).
 
     Args:
@@ -42,19 +26,20 @@ def forward(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], acti
         One (..., B, n_out) for each layer.
     """
     last = len(weights) - 1
-    apply = _IN_PLACE[activation]
-    activations = []
-    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        if layer == last:
-            x = affine(x, weight, bias)
-        else:
-            x = apply(affine(x, weight, bias, activation == "relu"))
+    activations: list[Tensor] = []
+    for layer in range(last):
+        x = affine(x, weights[layer], biases[layer], activation == "relu")
+        if activation == "tanh":
+            x = x.tanh_()
+        elif activation == "logistic":
+            x = x.sigmoid_()
         activations.append(x)
+    activations.append(affine(x, weights[last], biases[last]))
     return activations
 
 
 def gradients(
-    x_transposed: Tensor, activations: Sequence[Tensor], delta: Tensor, weights: Sequence[Tensor], activation: str
+    x_transposed: Tensor, activations: list[Tensor], delta: Tensor, weights: list[Tensor], activation: str
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Gradients of the loss to weights and biases.
 
@@ -67,17 +52,28 @@ def gradients(
     Returns:
         (weight gradients, bias gradients), shaped like weights and biases.
     """
-    derivative = _DERIVATIVES[activation]
-    last = len(weights) - 1
-    weight_grads: list[Tensor] = [delta] * (last + 1)
-    bias_grads: list[Tensor] = [delta] * (last + 1)
-    for layer in range(last, -1, -1):
-        below = activations[layer - 1].mT if layer else x_transposed
-        weight_grads[layer] = weight_gradient(below, delta)
-        bias_grads[layer] = delta.sum(-2)
-        if layer:
-            delta = derivative(input_gradient(delta, weights[layer]), activations[layer - 1])
+    weight_grads: list[Tensor] = []
+    bias_grads: list[Tensor] = []
+    for layer in range(len(weights) - 1, -1, -1):
+        below = activations[layer - 1].transpose(-2, -1) if layer > 0 else x_transposed
+        weight_grads.append(weight_gradient(below, delta))
+        bias_grads.append(delta.sum(-2))
+        if layer > 0:
+            delta = through_activation(input_gradient(delta, weights[layer]), activations[layer - 1], activation)
+    weight_grads.reverse()
+    bias_grads.reverse()
     return weight_grads, bias_grads
+
+
+def through_activation(delta: Tensor, a: Tensor, activation: str) -> Tensor:
+    """Δ ∘ f'(Z), written with A = f(Z)."""
+    if activation == "relu":
+        return torch.ops.aten.threshold_backward(delta, a, 0)
+    if activation == "tanh":
+        return torch.ops.aten.tanh_backward(delta, a)
+    if activation == "logistic":
+        return torch.ops.aten.sigmoid_backward(delta, a)
+    return delta
 
 
 def output_delta(out: Tensor, targets: Tensor, task: str, n_rows: int) -> Tensor:

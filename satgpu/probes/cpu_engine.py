@@ -17,6 +17,7 @@ import torch
 
 from satgpu.probes.cohort import Cohort
 from satgpu.probes.live import EpochData, LiveProbe, epoch_data
+from satgpu.probes.minibatches import compiled_minibatches
 from satgpu.probes.results import ProbeResult, TrainingReport
 
 _WAIT_S = 0.2  # how long ``advance`` waits for a result before it gives the caller a turn
@@ -43,6 +44,7 @@ class CpuEngine:
         self._n_threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(n_threads, "satgpu-probes", initializer=torch.set_num_threads, initargs=(1,))
         report.slots = self._room
+        compiled_minibatches()  # here, in the caller's thread, and not in all workers at once
 
     @property
     def done(self) -> bool:

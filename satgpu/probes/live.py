@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satgpu.probes.adam import FusedAdam
-from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
+from satgpu.probes.adam import AdamSettings, adam_tensors, step_sizes
+from satgpu.probes.backprop import forward, row_losses
 from satgpu.probes.cohort import Cohort
 from satgpu.probes.finish import Training, make_result
+from satgpu.probes.minibatches import compiled_minibatches
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import predictions, score
 from satgpu.probes.stopping import StoppingRule
@@ -48,11 +49,10 @@ class LiveProbe:
         self.cohort = cohort
         self.member = member
         self.flat = cohort.parameters(member)
-        self.weights = cohort.layout.weights(self.flat)
-        self.biases = cohort.layout.biases(self.flat)
-        self.adam = FusedAdam(
-            self.flat, cohort.layout, cohort.options, cohort.alpha(member), cohort.learning_rate(member)
-        )
+        self.adam = adam_tensors(self.flat, cohort.layout)
+        o = cohort.options
+        self.settings = AdamSettings(cohort.alpha(member), o.beta_1, o.beta_2, o.epsilon)
+        self.learning_rate = cohort.learning_rate(member)
         self.best = self.flat.clone()
         self.rule = StoppingRule(cohort.options)
         self.targets = cohort.targets(member, cohort.rows[0])
@@ -80,27 +80,26 @@ class LiveProbe:
 
     def _fit(self, data: EpochData) -> float:
         """One pass over the minibatches; the mean loss, each batch's taken before its update."""
-        cohort, task, activation = self.cohort, self.cohort.group.task, self.cohort.options.activation
-        targets = self.targets[data.order]
-        outputs = []
-        penalty = torch.zeros(len(data.batches), dtype=self.flat.dtype)
-        weights_only = self.flat[: cohort.layout.n_weights]
-        start = 0
-        for step, (x, x_transposed) in enumerate(zip(data.batches, data.transposed, strict=True)):
-            n_rows = x.shape[0]
-            penalty[step] = torch.dot(weights_only, weights_only)
-            activations = forward(x, self.weights, self.biases, activation)
-            outputs.append(activations[-1])
-            delta = output_delta(activations[-1], targets[start : start + n_rows], task, n_rows)
-            self.adam.update(*gradients(x_transposed, activations, delta, self.weights, activation), n_rows)
-            start += n_rows
+        cohort, task = self.cohort, self.cohort.group.task
+        targets, n_steps = self.targets[data.order], len(data.batches)
+        outputs, squares = compiled_minibatches()(
+            data.batches,
+            data.transposed,
+            targets,
+            self.adam,
+            self.settings,
+            step_sizes(self.learning_rate, cohort.options, self.rule.epochs * n_steps, n_steps),
+            self.flat[: cohort.layout.n_weights],
+            cohort.options.activation,
+            task,
+        )
         # Each batch's penalty is divided by its length, and its loss weighed with it: they cancel.
-        total = row_losses(torch.cat(outputs), targets, task).sum() + 0.5 * self.adam.alpha * penalty.sum()
-        return float(total) / start
+        total = row_losses(outputs, targets, task).sum() + 0.5 * self.settings.alpha * squares.sum()
+        return float(total) / targets.shape[0]
 
     def _validate(self) -> float:
         """Score on the validation rows with the weights as they are."""
-        out = forward(self.cohort.X_validation, self.weights, self.biases, self.cohort.options.activation)[-1]
+        out = forward(self.cohort.X_validation, self.adam.weights, self.adam.biases, self.cohort.options.activation)[-1]
         value = float(score(predictions(out, self.cohort.group.task), self.validation_labels, self.cohort.group.task))
         self.validation_scores.append(value)
         return value

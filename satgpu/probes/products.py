@@ -4,17 +4,14 @@ On a CPU in float32 oneDNN's product runs at twice the rate of ``torch.mm`` wher
 path (measured on an AMD EPYC: 180 against 94 GFLOP/s on one core, docs/performance.md) and fuses bias
 and ReLU. It knows no float64 and no stacks, takes 13 µs to call, and copies a transposed first operand.
 Which kernel is taken depends on shapes alone, so the same probe always meets the same one.
+
+Everything here is written so that TorchScript can read it (see ``minibatches``).
 """
 
 import torch
 from torch import Tensor
 
-try:
-    _onednn = torch.ops.mkldnn._linear_pointwise.default
-except AttributeError:  # a build without oneDNN
-    _onednn = None
-
-_ONEDNN_FLOPS = 1.7e6  # where its speed begins to outweigh its call
+HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
@@ -28,35 +25,33 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tenso
     Returns:
         (B, n_out), or (P, B, n_out).
     """
-    if _is_onednn(x, weight):
-        return _onednn(x, weight.t(), bias, "relu" if relu else "none", [], "")
-    if weight.ndim == 2:
-        out = torch.addmm(bias, x, weight)
-    else:
-        out = torch.baddbmm(bias.unsqueeze(-2), x, weight)
+    if _is_for_onednn(x, weight):
+        return torch.ops.mkldnn._linear_pointwise(x, weight.t(), bias, "relu" if relu else "none", [], "")
+    # Not addmm: TorchScript takes it apart in some places, which would round differently from Python.
+    out = torch.matmul(x, weight).add_(bias.unsqueeze(-2))
     return out.clamp_min_(0) if relu else out
 
 
 def input_gradient(delta: Tensor, weight: Tensor) -> Tensor:
     """Δ·Wᵀ: (..., B, n_out) and (..., n_in, n_out) to (..., B, n_in)."""
-    if _is_onednn(delta, weight.mT):
-        return _onednn(delta, weight, None, "none", [], "")
-    return torch.matmul(delta, weight.mT)
+    transposed = weight.transpose(-2, -1)
+    if _is_for_onednn(delta, transposed):
+        return torch.ops.mkldnn._linear_pointwise(delta, weight, None, "none", [], "")
+    return torch.matmul(delta, transposed)
 
 
 def weight_gradient(x_transposed: Tensor, delta: Tensor) -> Tensor:
     """xᵀ·Δ: (..., n_in, B), best contiguous, and (..., B, n_out) to (..., n_in, n_out)."""
-    if x_transposed.is_contiguous() and _is_onednn(x_transposed, delta):
-        return _onednn(x_transposed, delta.t(), None, "none", [], "")
+    if x_transposed.is_contiguous() and _is_for_onednn(x_transposed, delta):
+        return torch.ops.mkldnn._linear_pointwise(x_transposed, delta.t(), None, "none", [], "")
     return torch.matmul(x_transposed, delta)
 
 
-def _is_onednn(a: Tensor, b: Tensor) -> bool:
-    """Whether oneDNN takes the product a·b."""
-    return (
-        b.ndim == 2
-        and b.dtype == torch.float32
-        and b.device.type == "cpu"
-        and 2 * a.shape[0] * b.shape[0] * b.shape[1] > _ONEDNN_FLOPS
-        and _onednn is not None
-    )
+def _is_for_onednn(a: Tensor, b: Tensor) -> bool:
+    """Whether oneDNN takes the product a·b: float32, one probe, large enough for its speed to outweigh its call."""
+    if not torch.jit.is_scripting():  # where oneDNN is missing nothing is compiled
+        if not HAS_ONEDNN:
+            return False
+    if b.dim() != 2 or b.dtype != torch.float32 or b.device.type != "cpu":
+        return False
+    return 2.0 * a.size(0) * b.size(0) * b.size(1) > 1.7e6
