@@ -194,18 +194,19 @@ def cells_case(cell_km: float = 400.0) -> ProbeCase:
 def jitter_case(jitter_km: float = 125.0) -> ProbeCase:
     """Coordinates off by a known error: the best reader has E|square wave blurred by it|."""
     truth = brentq(lambda km: _skill_of_blur(km, jitter_km) - 0.5, jitter_km, 20 * jitter_km)
-    return ProbeCase(lambda seed: JitteredCoordinates(jitter_km, 4 * truth, seed=seed), truth)
+    make = lambda seed: JitteredCoordinates(jitter_km, 4 * truth, seed=seed)  # noqa: E731
+    return ProbeCase(make, truth, cells_per_cap=25.0)
 
 
 def harmonics_case(legendre_polys: int = 10) -> ProbeCase:
     """All harmonics below L, read by a linear probe: the best reader has the sign of the field's projection on them."""
     nominal = HALF_CIRCUMFERENCE_KM / legendre_polys
     scales = np.geomspace(0.7, 1.5, 10)
-    skills = [_skill_of_projection(legendre_polys, nominal * scale) for scale in scales]
+    skills = _skills_of_projection(legendre_polys, nominal * scales)
     truth = float(nominal * np.exp(np.interp(0.5, skills, np.log(scales))))
-    options = ProbeOptions(hidden_layer_sizes=(), learning_rate_init=0.01)
+    options = ProbeOptions(hidden_layer_sizes=(), learning_rate_init=0.03, n_iter_no_change=30)
     make = lambda seed: HarmonicMix.flat(legendre_polys, dim=128, seed=seed)  # noqa: E731
-    return ProbeCase(make, truth, options, 5000, None, scales=(0.59, 0.7, 0.84, 1.0, 1.19, 1.41))
+    return ProbeCase(make, truth, options, 5000, None, scales=(0.7, 0.8, 0.9, 1.0, 1.12, 1.25))
 
 
 def _replicate(case: ProbeCase, encoder: Callable, trial: int, replicate: int) -> pd.DataFrame:
@@ -287,17 +288,17 @@ def _skill_of_blur(scale_km: float, jitter_km: float) -> float:
     return float(np.abs(series.sum(axis=0)).mean())
 
 
-def _skill_of_projection(legendre_polys: int, scale_km: float, n: int = 8000, turns: int = 4) -> float:
-    """Best linear skill: least squares of the stripes on all harmonics below L, scored on other places."""
+def _skills_of_projection(legendre_polys: int, scales_km: np.ndarray, n: int = 4000, turns: int = 4) -> np.ndarray:
+    """Best linear skill at each scale: least squares of the stripes on harmonics below L, scored on other places."""
     generator = torch.Generator().manual_seed(0)
     points = uniform_on_sphere(2 * n, generator)
-    features = HarmonicMix.flat(legendre_polys, dim=2 * legendre_polys**2)(points)
-    skills = []
-    for _ in range(turns):
-        labels = 2.0 * make_labels(PATTERN, points, scale_km, rotation=random_rotation(generator)).double() - 1
-        weights = torch.linalg.lstsq(features[:n], labels[:n, None], driver="gelsd").solution[:, 0]
-        skills.append(2 * float(((features[n:] @ weights > 0) == (labels[n:] > 0)).double().mean()) - 1)
-    return float(np.mean(skills))
+    features = HarmonicMix.flat(legendre_polys, dim=legendre_polys**2)(points)
+    turned = [random_rotation(generator) for _ in range(turns)]
+    stripes = torch.cat([make_labels(PATTERN, points, torch.as_tensor(scales_km), rotation=turn) for turn in turned])
+    signs = 2.0 * stripes.double().T - 1  # (points, turns * scales)
+    projected = features[n:] @ torch.linalg.lstsq(features[:n], signs[:n]).solution
+    right = ((projected > 0) == (signs[n:] > 0)).double().mean(dim=0).reshape(turns, -1)
+    return (2 * right.mean(dim=0) - 1).numpy()
 
 
 KERNEL_ENCODERS: dict[str, Callable[[int], Callable]] = {
