@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from satgpu.analysis import paired_differences, read_run, summarise
 from satgpu.errors import UserError
 from satgpu.report import compare_runs, print_tables
+from satgpu.report.boundaries import draw_boundaries
 from satgpu.report.contents import contents_of
-from satgpu.report.curves import draw_boundaries
 from satgpu.report.findings import peak_section, region_section
 from satgpu.report.headline import effective_resolution, headline
 from satgpu.report.learned import learned_section

@@ -1,5 +1,6 @@
 """A whole report, written once from synthetic tables, and read back."""
 
+import io
 import json
 import re
 import subprocess
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import synthetic
 from report_run import NOTICE, STAND_INS, make_run
+from rich.console import Console
 
 from satgpu.analysis import read_run, summarise
 from satgpu.errors import UserError
-from satgpu.report import coastline, maps, write_report
+from satgpu.report import coastline, maps, print_tables, write_report
 
 FIGURES = (
     "sweet_spot_fine",
@@ -164,6 +166,37 @@ def test_two_protocols_stand_side_by_side(tmp_path, without_land_mask):
     page = (folder / "report.html").read_text()
     assert "Claims (geodesic protocol)" in page and "Claims (notebook protocol)" in page
     assert "so it is a reproduction" in page
+
+
+def test_results_alone_are_enough(tmp_path, without_land_mask):
+    folder = make_run(tmp_path / "run", replicates=2, experiments=("sweet_spot",))
+    for name in ("environment.json", "config.yaml", "similarity.csv", "training_curves.csv", "predictions.csv"):
+        (folder / name).unlink()
+    write_report(folder)
+    summary = (folder / "summary.md").read_text()
+    assert summary.startswith("# How fine a spatial detail do SatCLIP ViT16 L=10 and SatCLIP ViT16 L=40 tell apart?")
+    assert "the untrained pair of the same L has" in summary
+    assert "The run folder holds no <code>config.yaml</code>" in (folder / "report.html").read_text()
+
+
+def test_tables_of_headers_alone_say_that_nothing_was_run(tmp_path, without_land_mask):
+    folder = make_run(tmp_path / "run", STAND_INS, 1, experiments=("boundaries", "similarity"))
+    for name in ("results", "similarity", "predictions", "training_curves"):
+        path = folder / f"{name}.csv"
+        path.write_text(path.read_text().split("\n")[0] + "\n")
+    write_report(folder)
+    summary = (folder / "summary.md").read_text()
+    assert "No probe was trained under this protocol" in summary and "Land or ocean, Embedding similarity" in summary
+    assert "This run measured no resolution" in (folder / "report.html").read_text()
+
+
+def test_a_run_of_failures_alone_still_has_its_page_and_says_so(tmp_path, without_land_mask):
+    folder = make_run(tmp_path / "run", STAND_INS, 1, experiments=("sweet_spot", "boundaries"), failed=10**6)
+    names = {path.name for path in write_report(folder)}
+    assert {"sweet_spot_fine.png", "boundary_sharpness.png"} <= names
+    console = Console(width=150, record=True, file=io.StringIO())
+    print_tables(read_run(folder), console)
+    assert "no probe of this experiment has a score" in console.export_text()
 
 
 def test_report_imports_neither_torch_nor_pyplot():

@@ -15,7 +15,7 @@ NAMES = {"test_accuracy": "accuracy", "test_iou": "IoU of land"}
 
 def draw_coastline(view: RunView, narrow: bool = False) -> Picture:
     """Accuracy and IoU of every encoder, and accuracy by distance to the coast."""
-    title = "Land or ocean: a field nobody invented"
+    title = "Land or ocean: a real field"
     rows = view.rows("coastline")
     figure, axes = open_sheet(2, narrow, widths=(1.25, 1))
     if rows["test_accuracy"].notna().sum() == 0:

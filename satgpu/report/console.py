@@ -57,6 +57,8 @@ def experiment_table(view: RunView, experiment: str, names: dict[str, str]) -> T
         table.add_column(heading, justify="right")
     for row in _experiment_rows(view, rows, list(names)):
         table.add_row(*row)
+    if not table.row_count:
+        table.caption = "no probe of this experiment has a score"
     return table
 
 

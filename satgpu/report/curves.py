@@ -112,11 +112,11 @@ def draw_sweet_spot(view: RunView, narrow: bool = False) -> Picture:
     figure, axes = open_sheet(2 if view.pair else 1, narrow)
     means = all_means(view, "sweet_spot", ["scale_km"])
     if means.empty:
-        return _empty(view, figure, axes, "sweet_spot_fine", "Checkerboard accuracy by cell size")
+        return no_scores(view, figure, axes, "sweet_spot_fine", "Checkerboard accuracy by cell size")
     handles = plot_means(axes[0], view, means, "scale_km")
     _accuracy_axis(axes[0], view.rows("sweet_spot"))
     log_km_axis(axes[0], means["scale_km"], "cell size (km)")
-    title, alt = "Checkerboard accuracy by cell size, whole globe", _curve_words(view, means, "scale_km", "km cells")
+    title, alt = "Checkerboard accuracy by cell size, whole globe", curve_words(view, means, "scale_km", "km cells")
     if view.pair:
         differences = view.differences(view.rows("sweet_spot"), ["scale_km"])
         handles += _sweet_spot_difference(axes[1], view, differences)
@@ -175,7 +175,7 @@ def draw_region_size(view: RunView, narrow: bool = False) -> Picture:
     samplings = [s for s in ("fixed_points", "fixed_density") if s in set(rows["sampling"])]
     figure, axes = open_sheet((1 if view.pair else 0) + max(1, len(samplings)), narrow, height_in=3.5)
     if rows["test_accuracy"].notna().sum() == 0:
-        return _empty(view, figure, axes, "region_size_effect", "Accuracy by size of the region")
+        return no_scores(view, figure, axes, "region_size_effect", "Accuracy by size of the region")
     spans = sorted(rows["span_deg"].dropna().unique())
     positions, handles, words = {span: i for i, span in enumerate(spans)}, [], []
     if view.pair:
@@ -189,14 +189,14 @@ def draw_region_size(view: RunView, narrow: bool = False) -> Picture:
     title = f"Region size, {rows['scale_km'].dropna().iloc[0]:g} km cells"
     close_sheet(figure, title, [*entries, *handles], view.footer, view.notice)
     caption = (
-        f"Under each span: training points per cell. Below {STARVED_BELOW} a probe is starved, and the "
+        f"Under each span: training points per cell. * Below {STARVED_BELOW} a probe is starved, and the "
         f"size of the region cannot be told from the lack of points."
     )
     return Picture(
         "region_size_effect",
         figure,
         title,
-        " ".join(words) or _curve_words(view, view.means(rows, ["encoder", "span_deg"]), "span_deg", "degree regions"),
+        " ".join(words) or curve_words(view, view.means(rows, ["encoder", "span_deg"]), "span_deg", "degree regions"),
         caption,
     )
 
@@ -229,45 +229,10 @@ def _span_axis(axes: Axes, rows: pd.DataFrame | None, positions: dict) -> None:
     labels = [f"{span:g}°" for span in positions]
     if rows is not None:
         per_cell = rows.groupby("span_deg")["train_points_per_cell"].median()
-        labels = [f"{span:g}°\n{per_cell.get(span, np.nan):.3g}" for span in positions]
+        starved = {span: "*" if per_cell.get(span, np.nan) < STARVED_BELOW else "" for span in positions}
+        labels = [f"{span:g}°\n{per_cell.get(span, np.nan):.3g}{starved[span]}" for span in positions]
     axes.set_xticks(list(positions.values()), labels, fontsize=7.5 if rows is not None else 8.5)
     axes.set_xlabel("span of the region (degrees)" + ("\ntraining points per cell" if rows is not None else ""))
-
-
-def draw_boundaries(view: RunView, narrow: bool = False) -> Picture:
-    """Accuracy against the ceiling set by the label noise, and skill against it."""
-    rows = view.rows("boundaries")
-    figure, axes = open_sheet(2, narrow)
-    means, skills = (
-        all_means(view, "boundaries", ["width_km"]),
-        view.means(view.with_skill(rows), ["encoder", "width_km"], "skill"),
-    )
-    if means.empty:
-        return _empty(view, figure, axes, "boundary_sharpness", "Boundary accuracy by width")
-    widths = sorted(rows["width_km"].dropna().unique())
-    positions = {width: i for i, width in enumerate(widths)}
-    handles = plot_means(axes[0], view, means, "width_km", positions)
-    ceilings = rows.groupby("width_km")["ceiling"].mean().reindex(widths)
-    axes[0].hlines(ceilings, np.arange(len(widths)) - 0.35, np.arange(len(widths)) + 0.35, color=INK, linewidth=1.6)
-    handles.append(Line2D([], [], color=INK, linewidth=1.6, label="best possible with this label noise"))
-    plot_means(axes[1], view, skills, "width_km", positions)
-    reference_line(axes[1], 1.0, "best\npossible")
-    for panel in axes:
-        panel.set_xticks(range(len(widths)), ["sharp" if width == 0 else f"{width:g}" for width in widths])
-        panel.set_xlabel("width of the boundary (km)")
-    percent_axis(axes[0], "test accuracy")
-    axes[0].set_ylim(max(axes[0].get_ylim()[0], means["mean"].min() - 0.1), ceilings.max() + 0.02)
-    axes[1].set_ylim(max(axes[1].get_ylim()[0], skills["mean"].min() - 0.2), 1.12)
-    axes[1].set_ylabel("skill: (accuracy − chance) / (ceiling − chance)")
-    title = "Boundaries: accuracy against the best possible, by width"
-    close_sheet(figure, title, handles, view.footer, view.notice)
-    caption = (
-        "A wide boundary has noisy labels, so no reader can reach 100 %: the black bars are the best "
-        "possible accuracy, and skill is measured against them."
-    )
-    return Picture(
-        "boundary_sharpness", figure, title, _curve_words(view, skills, "width_km", "km width", "skill"), caption
-    )
 
 
 def _accuracy_axis(axes: Axes, rows: pd.DataFrame) -> None:
@@ -282,7 +247,7 @@ def _accuracy_axis(axes: Axes, rows: pd.DataFrame) -> None:
         reference_line(axes, ceiling, "best\npossible")
 
 
-def _curve_words(view: RunView, means: pd.DataFrame, x: str, unit: str, noun: str = "accuracy") -> str:
+def curve_words(view: RunView, means: pd.DataFrame, x: str, unit: str, noun: str = "accuracy") -> str:
     """First and last value of each compared encoder's curve."""
     phrases = []
     for spec in view.compared:
@@ -296,7 +261,7 @@ def _curve_words(view: RunView, means: pd.DataFrame, x: str, unit: str, noun: st
     return f"Test {noun}. " + " ".join(phrases)
 
 
-def _empty(view: RunView, figure, axes, name: str, title: str) -> Picture:
+def no_scores(view: RunView, figure, axes, name: str, title: str) -> Picture:
     """The figure of an experiment of which no probe has a score."""
     for panel in axes:
         say_empty(panel, "no probe of this experiment\nhas a score: see the failures\nlisted in summary.md")

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from matplotlib import rc_context
 
+from .boundaries import draw_boundaries
 from .coastline import draw_coastline
-from .curves import draw_boundaries, draw_region_size, draw_sweet_spot
+from .curves import draw_region_size, draw_sweet_spot
 from .heatmaps import draw_patterns, draw_scale_region
 from .maps import draw_world_map
 from .published import draw_published

@@ -104,6 +104,7 @@ def draw_patterns(view: RunView, narrow: bool = False) -> Picture:
     axes[0].set_title("at equal scale")
     _colour_bar(figure, axes[0], image, view)
     _wavelength_panel(axes[1], view, names)
+    title = _finding(view, table, "patterns and scales", title)
     handles = [UNDECIDED_PATCH, *(_pattern_handle(i, name) for i, name in enumerate(names))]
     close_sheet(figure, title, handles, view.footer, view.notice)
     caption = (
@@ -158,6 +159,20 @@ def _pattern_handle(i: int, name: str) -> Line2D:
     )
 
 
+def _finding(view: RunView, table: pd.DataFrame, noun: str, plain: str) -> str:
+    """A title that counts the cells that are decided, where any is."""
+    first, second = view.pair_labels
+    tally = table["verdict"].value_counts()
+    decided = [
+        f"{name} leads in {tally[verdict]}"
+        for verdict, name in (("second", second), ("first", first))
+        if verdict in tally
+    ]
+    if not decided:
+        return plain
+    return f"Of {len(table)} {noun}, {' and '.join(decided)}; {tally.get('undecided', 0)} undecided"
+
+
 def pattern_words(view: RunView, table: pd.DataFrame) -> str:
     """The averages by pattern, and how many cells are decided for whom."""
     first, second = view.pair_labels
@@ -208,6 +223,7 @@ def draw_scale_region(view: RunView, narrow: bool = False) -> Picture:
         panel.set_xlabel("cell size (km)")
     axes[0].set_ylabel("span of the region (degrees)")
     _colour_bar(figure, axes, image, view)
+    title = _finding(view, table, "regions, spans and scales", title)
     close_sheet(figure, title, [UNDECIDED_PATCH], view.footer, view.notice)
     caption = (
         f"Numbers: percentage points. Hatched: the interval or the false-discovery control does not "

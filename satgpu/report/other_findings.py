@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .section import Section, tally_words
-from .similarity import half_text
+from .similarity import faster_words, half_text
 from .view import RunView
 from .words import listing, percent, percent_interval
 
@@ -21,7 +21,8 @@ def similarity_section(view: RunView) -> Section:
         values = [f"{view.label(s)} {_similarity_value(at_500.loc[s])}" for s in named]
         sentences.append(f"Mean cosine similarity at 500 km: {listing(values)}.")
     if view.pair and set(view.pair) <= set(at_500.index):
-        sentences.append(_similarity_verdict(view, at_500.loc[view.pair[0]], at_500.loc[view.pair[1]]))
+        undecided = "Which embedding changes faster is undecided: the intervals over places overlap or are missing"
+        sentences.append((faster_words(view, curves) or undecided) + ".")
     kernels = view.kernels.to_dict("records")
     if kernels:
         sentences.append(
@@ -43,18 +44,6 @@ def _similarity_value(row: pd.Series) -> str:
         else f" (one place, ± {row['std']:.3f} around its ring)"
     )
     return f"{row['mean']:.3f}{interval}"
-
-
-def _similarity_verdict(view: RunView, first: pd.Series, second: pd.Series) -> str:
-    """Which embedding changes faster, where the intervals are apart."""
-    names = view.pair_labels
-    if not np.isfinite(first["low"]) or not np.isfinite(second["low"]):
-        return "Which embedding changes faster is undecided: one place gives no interval."
-    if first["low"] > second["high"]:
-        return f"{names[1]}'s embeddings change faster with distance than {names[0]}'s."
-    if second["low"] > first["high"]:
-        return f"{names[0]}'s embeddings change faster with distance than {names[1]}'s."
-    return "Which embedding changes faster at 500 km is undecided: the intervals overlap."
 
 
 def boundary_section(view: RunView) -> Section:

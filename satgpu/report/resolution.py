@@ -32,6 +32,7 @@ def draw_resolution(view: RunView, narrow: bool = False) -> Picture:
         _skill_panel(panel, view, rows[rows["sampling"] == sampling], sampling, handles)
     if len(view.spectra):
         _spectrum_panel(axes[-1], view, handles)
+    title = _finding(view) or title
     close_sheet(figure, title, list(handles.values()), view.footer, view.notice)
     caption = (
         "Skill: (accuracy − chance) / (ceiling − chance) of checkerboard probes. The bar on the dashed "
@@ -39,6 +40,19 @@ def draw_resolution(view: RunView, narrow: bool = False) -> Picture:
         "by harmonic degree; 90 % of it lies below l₉₀."
     )
     return Picture("resolution", figure, title, resolution_words(view), caption)
+
+
+def _finding(view: RunView) -> str:
+    """How much finer one embedding is than the other, where the intervals of 180°/l₉₀ are apart; else nothing."""
+    rows = view.kernels.set_index("encoder")
+    if not view.pair or not set(view.pair) <= set(rows.index):
+        return ""
+    coarse, fine = sorted(view.pair, key=lambda spec: -rows.loc[spec, "spectral_km"])
+    if rows.loc[coarse, "spectral_low"] <= rows.loc[fine, "spectral_high"]:
+        return ""
+    names = dict(zip(view.pair, view.pair_labels, strict=True))
+    kilometres = [f"{km_text(rows.loc[spec, 'spectral_km'])} km" for spec in (fine, coarse)]
+    return f"{names[fine]}'s embedding holds detail down to {kilometres[0]}, {names[coarse]}'s down to {kilometres[1]}"
 
 
 def skill_means(view: RunView, rows: pd.DataFrame) -> pd.DataFrame:

@@ -27,8 +27,20 @@ def draw_similarity(view: RunView, narrow: bool = False) -> Picture:
         _similarity_panel(axes[1], view, centred)
         axes[1].set_title("centred: mean embedding removed")
     _rate_panel(axes[-1], view, curves)
+    title = faster_words(view, curves) or title
     close_sheet(figure, title, handles, view.footer, view.notice)
     return Picture("embedding_similarity", figure, title, similarity_words(view, curves), _caption(curves))
+
+
+def faster_words(view: RunView, curves: pd.DataFrame, distance_km: float = 500) -> str:
+    """Whose embeddings change faster with distance, where the intervals over places are apart; else nothing."""
+    rows = curves[curves["distance_km"] == distance_km].set_index("encoder")
+    if not view.pair or not set(view.pair) <= set(rows.index):
+        return ""
+    (first, second), (a, b) = view.pair_labels, (rows.loc[spec] for spec in view.pair)
+    if a["low"] > b["high"]:
+        return f"{second}'s embeddings change faster with distance than {first}'s"
+    return f"{first}'s embeddings change faster with distance than {second}'s" if b["low"] > a["high"] else ""
 
 
 def _caption(curves: pd.DataFrame) -> str:

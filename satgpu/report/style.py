@@ -177,6 +177,13 @@ def nice_km_ticks(low_km: float, high_km: float, nearest: float = 0.085) -> list
     return inside
 
 
+def _width_in(axes: Axes) -> float:
+    """About how wide a panel is, in inches."""
+    place = axes.get_subplotspec()
+    ratios = place.get_gridspec().get_width_ratios() if place else [1]
+    return axes.figure.get_figwidth() * ratios[place.colspan.start if place else 0] / sum(ratios)
+
+
 def log_km_axis(axes: Axes, values_km, label: str) -> None:
     """A log kilometre axis with plain numbers for ticks."""
     values_km = np.asarray([v for v in values_km if np.isfinite(v) and v > 0], dtype=float)
@@ -184,8 +191,7 @@ def log_km_axis(axes: Axes, values_km, label: str) -> None:
         values_km = np.array([100.0, 1000.0])
     margin = max((values_km.max() / values_km.min()) ** 0.03, 1.03)
     low, high = values_km.min() / margin, values_km.max() * margin
-    panels = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
-    ticks = nice_km_ticks(low, high, 0.085 if axes.figure.get_figwidth() / panels > 4 else 0.13)
+    ticks = nice_km_ticks(low, high, 0.42 / _width_in(axes))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator(ticks or [values_km.min()]))

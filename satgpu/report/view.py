@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from satgpu.analysis import RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
@@ -93,11 +94,14 @@ class RunView:
         """Provenance of each encoder, from environment.json; from the tables where it is silent."""
         listed = list(self.tables.environment.get("encoders") or [])
         known = {entry["name"] for entry in listed}
-        for table in (self.results[self.results["probe"] == "mlp"], self.similarity):
-            for name, role in table[["encoder", "role"]].drop_duplicates().itertuples(index=False):
-                if name not in known:
-                    known.add(name)
-                    listed.append({"name": name, "role": role, "trained": None, "legendre_polys": None})
+        probes = self.results[self.results["probe"] == "mlp"]
+        similar = self.similarity.assign(legendre_polys=np.nan)
+        facts = ["encoder", "role", "trained", "legendre_polys", "encoder_sha256"]
+        for row in pd.concat([probes[facts], similar[facts]]).drop_duplicates("encoder").to_dict("records"):
+            if row["encoder"] not in known:
+                degree = int(row["legendre_polys"]) if np.isfinite(row["legendre_polys"]) else None
+                entry = {"name": row["encoder"], "sha256": row["encoder_sha256"], "legendre_polys": degree}
+                listed.append(entry | {"role": row["role"], "trained": bool(row["trained"])})
         return listed
 
     @cached_property
@@ -130,15 +134,11 @@ class RunView:
         """The untrained controls with the same L as the pair, if the pair itself is something else."""
         if not self.pair:
             return None
-        twins = []
-        for spec in self.pair:
-            same = [
-                c
-                for c in self.controls
-                if c.startswith("untrained") and self.legendre.get(c) == self.legendre.get(spec)
-            ]
-            twins += same[:1]
-        return tuple(twins) if len(twins) == 2 else None
+        degrees = [self.legendre.get(spec) for spec in self.pair]
+        controls = [spec for spec in self.controls if spec.startswith("untrained") and spec in self.legendre]
+        untrained = {self.legendre[spec]: spec for spec in reversed(controls)}
+        twins = [untrained[degree] for degree in degrees if degree in untrained]
+        return tuple(twins) if len(set(twins)) == 2 else None
 
     @cached_property
     def looks(self) -> dict[str, Look]:
