@@ -9,9 +9,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from satgpu.analysis import paired_differences
 from satgpu.errors import UserError
 
+from .compare_tables import encoder_differences, run_differences
 from .headline import effective_resolution, headline
 from .sheet import Picture, close_sheet, open_sheet
 from .style import COMPARED_COLOURS, COMPARED_LINES, COMPARED_MARKERS, INK, RC, log_km_axis, percent_axis, say_empty
@@ -66,151 +66,6 @@ def _named(views: Sequence[RunView]) -> dict[str, RunView]:
         name = f"{view.name} ({view.protocol})" if several else view.name
         named[name if name not in named else f"{name} #{len(named) + 1}"] = view
     return named
-
-
-def run_differences(views: dict[str, RunView]) -> pd.DataFrame:
-    """The pair's mean difference in every experiment of every run, and run against run.
-
-    Runs have their own draws, so run minus run is not paired: its interval is
-    that of two independent means.
-
-    Returns:
-        DataFrame[experiment, run, pair, difference, low, high, n_replicates,
-        minus_first_run, minus_first_low, minus_first_high, verdict].
-    """
-    rows = []
-    for name, view in views.items():
-        for experiment in (
-            "sweet_spot",
-            "region_size",
-            "patterns",
-            "scale_region",
-            "boundaries",
-            "resolution",
-            "coastline",
-        ):
-            table = view.differences(view.rows(experiment), [])
-            for row in table.to_dict("records"):
-                rows.append(
-                    {
-                        "experiment": experiment,
-                        "run": name,
-                        "pair": " minus ".join(reversed(view.pair_labels)),
-                        **{k: row[k] for k in ("difference", "low", "high", "n_replicates")},
-                    }
-                )
-    columns = [
-        "experiment",
-        "run",
-        "pair",
-        "difference",
-        "low",
-        "high",
-        "n_replicates",
-        "minus_first_run",
-        "minus_first_low",
-        "minus_first_high",
-        "verdict",
-    ]
-    if not rows:
-        return pd.DataFrame(columns=columns)
-    table = pd.DataFrame(rows)
-    parts = [_against_first(group) for _, group in table.groupby("experiment", sort=False)]
-    return pd.concat(parts, ignore_index=True)[columns]
-
-
-def _against_first(group: pd.DataFrame) -> pd.DataFrame:
-    """Each run's difference minus the first run's, half-widths added in quadrature."""
-    first = group.iloc[0]
-    change = group["difference"] - first["difference"]
-    down = np.hypot(group["difference"] - group["low"], first["high"] - first["difference"])
-    up = np.hypot(group["high"] - group["difference"], first["difference"] - first["low"])
-    low, high = change - down, change + up
-    verdict = np.select([low > 0, high < 0], ["larger", "smaller"], "undecided")
-    own = np.arange(len(group)) == 0
-    return group.assign(
-        minus_first_run=change.where(~own),
-        minus_first_low=low.where(~own),
-        minus_first_high=high.where(~own),
-        verdict=np.where(own, "", verdict),
-    )
-
-
-def encoder_differences(views: dict[str, RunView]) -> pd.DataFrame:
-    """Encoders of later runs against those of the first, paired where both runs drew the same points and labels.
-
-    Runs of one protocol and seed share their draws, so their encoders can be
-    compared as if they had run together; tasks with other draws are left out.
-
-    Returns:
-        DataFrame[experiment, first, second, first_mean, second_mean, difference,
-        low, high, n_replicates, verdict]: names are ``run: encoder``, difference
-        is second minus first.
-    """
-    (first_name, first), *others = views.items()
-    found = [
-        _paired_across(_renamed(first, a, f"{first_name}: {a}"), _renamed(view, b, f"{name}: {b}"))
-        for name, view in others
-        for a in first.compared
-        for b in view.compared
-        if (a, first.protocol) != (b, view.protocol)
-        or first.legendre.get(a) != view.legendre.get(b)
-        or _sha(first, a) != _sha(view, b)
-    ]
-    columns = [
-        "experiment",
-        "first",
-        "second",
-        "first_mean",
-        "second_mean",
-        "difference",
-        "low",
-        "high",
-        "n_replicates",
-        "verdict",
-    ]
-    found = [table for table in found if len(table)]
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
-
-
-def _sha(view: RunView, spec: str) -> str:
-    """What tells two encoders of one name apart."""
-    return str(view.results.loc[view.results["encoder"] == spec, "encoder_sha256"].iloc[:1].squeeze())
-
-
-def _renamed(view: RunView, spec: str, name: str) -> pd.DataFrame:
-    """Scored probe rows of one encoder under the name it has beside other runs."""
-    rows = view.results
-    return rows[
-        (rows["encoder"] == spec)
-        & (rows["probe"] == "mlp")
-        & (rows["labels"] == "field")
-        & rows["test_accuracy"].notna()
-    ].assign(encoder=name)
-
-
-def _paired_across(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Paired differences by experiment over the tasks that both runs drew alike."""
-    drawn = [
-        "protocol",
-        "experiment",
-        "pattern",
-        "scale_km",
-        "width_km",
-        "region",
-        "span_deg",
-        "sampling",
-        "replicate",
-        "points_seed",
-        "label_seed",
-        "split_seed",
-    ]
-    keys = [pd.MultiIndex.from_frame(table[drawn].astype(str)) for table in (first, second)]
-    both = pd.concat([first[keys[0].isin(keys[1])], second[keys[1].isin(keys[0])]], ignore_index=True)
-    if both.empty:
-        return both
-    names = first["encoder"].iloc[0], second["encoder"].iloc[0]
-    return paired_differences(both, *names, by=["experiment"]).assign(first=names[0], second=names[1])
 
 
 def _markdown(views: dict[str, RunView], differences: pd.DataFrame, encoders: pd.DataFrame) -> str:
