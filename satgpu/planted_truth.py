@@ -10,7 +10,7 @@ possible reader, with no end of samples, has the threshold's skill.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -316,10 +316,11 @@ PROBE_CASES: dict[str, Callable[[], ProbeCase]] = {
 }
 
 
-def all_studies(trials: int, probe_trials: int, replicates: Iterable[int]) -> pd.DataFrame:
-    """Every planted encoder by the kernel, every case by probes: the large check."""
-    parts = [kernel_studies(make, trials) for make in KERNEL_ENCODERS.values()]
+def all_studies(trials: int, probe_trials: int, replicates: Iterable[int]) -> Iterator[pd.DataFrame]:
+    """Every planted encoder by the kernel, every case by probes: the large check, a part at a time."""
+    for make in KERNEL_ENCODERS.values():
+        yield kernel_studies(make, trials)
     for make_case in PROBE_CASES.values():
         case = make_case()
-        parts += [probe_studies(case, probe_trials, n) for n in replicates]
-    return pd.concat(parts, ignore_index=True)
+        for n in replicates:
+            yield probe_studies(case, probe_trials, n)

@@ -3,9 +3,20 @@
 import argparse
 import time
 
+import pandas as pd
+
 from satgpu.planted_truth import all_studies, summarise_studies
 
 HEADER = ("method", "encoder", "measure", "trials", "truth, km", "median, km", "ratio", "within 15 %", "covered")
+
+
+def line(row) -> str:
+    """A row of the summary in Markdown."""
+    covered = f"{row.covers_drawn:.0%}"
+    if row.method == "kernel":
+        covered += f" (designed: {row.covers_designed:.0%})"
+    numbers = (f"{row.designed:.0f}", f"{row.median_estimate:.0f}", f"{row.ratio:.3f}", f"{row.within_15_percent:.0%}")
+    return "| " + " | ".join((row.method, row.encoder, row.measure, str(row.trials), *numbers, covered)) + " |"
 
 
 def main() -> None:
@@ -17,24 +28,15 @@ def main() -> None:
     parser.add_argument("--csv", help="write every single study here")
     arguments = parser.parse_args()
     started = time.time()
-    studies = all_studies(arguments.trials, arguments.probe_trials, arguments.replicates)
-    if arguments.csv:
-        studies.to_csv(arguments.csv, index=False)
     print("| " + " | ".join(HEADER) + " |")
     print("| " + " | ".join("---" for _ in HEADER) + " |")
-    for row in summarise_studies(studies).itertuples():
-        covered = (
-            f"{row.covers_drawn:.0%} (designed {row.covers_designed:.0%})"
-            if row.method == "kernel"
-            else f"{row.covers_drawn:.0%}"
-        )
-        numbers = (
-            f"{row.designed:.0f}",
-            f"{row.median_estimate:.0f}",
-            f"{row.ratio:.3f}",
-            f"{row.within_15_percent:.0%}",
-        )
-        print("| " + " | ".join((row.method, row.encoder, row.measure, str(row.trials), *numbers, covered)) + " |")
+    parts = []
+    for part in all_studies(arguments.trials, arguments.probe_trials, arguments.replicates):
+        parts.append(part)
+        for row in summarise_studies(part).itertuples():
+            print(line(row), flush=True)
+        if arguments.csv:
+            pd.concat(parts).to_csv(arguments.csv, index=False)
     print(f"\n{time.time() - started:.0f} s")
 
 

@@ -1,6 +1,7 @@
 """What a claim is judged by: paired differences of one protocol, and the estimates and contrasts made of them.
 
-With replicates an interval is the bootstrap's over replicates. With one
+With replicates an interval is the bootstrap's over replicates, or the test
+sets' error where that is larger. With one
 replicate (the published tables, the notebook protocol) the only error known is
 that of the finite test set, a lower limit of the true one: enough to
 contradict a claim, never to support it.
@@ -74,19 +75,13 @@ def estimate(rows: pd.DataFrame, column: str = "difference", confidence: float =
     ``n`` of the result is the number of replicates: 1 tells that the interval is a lower limit.
     """
     per_replicate = rows.groupby("replicate")[column].mean()
-    if len(per_replicate) != 1:
-        return mean_interval(per_replicate.to_numpy(), confidence)
-    return _within_error(float(per_replicate.iloc[0]), np.sqrt((rows["error"] ** 2).sum()) / len(rows), confidence)
+    return _interval(per_replicate, _variance(rows), confidence)
 
 
 def contrast(rows: pd.DataFrame, others: pd.DataFrame, confidence: float = 0.95) -> Interval:
     """Mean difference of ``rows`` less that of ``others``, paired by replicate."""
     means = [part.groupby("replicate")["difference"].mean() for part in (rows, others)]
-    per_replicate = (means[0] - means[1]).dropna()
-    if len(per_replicate) != 1:
-        return mean_interval(per_replicate.to_numpy(), confidence)
-    variance = sum((part["error"] ** 2).sum() / len(part) ** 2 for part in (rows, others))
-    return _within_error(float(per_replicate.iloc[0]), np.sqrt(variance), confidence)
+    return _interval((means[0] - means[1]).dropna(), _variance(rows) + _variance(others), confidence)
 
 
 def corrected(n_comparisons: int, confidence: float = 0.95) -> float:
@@ -135,6 +130,22 @@ def with_interval(interval: Interval) -> str:
         return f"{points(interval.mean)} (no interval)"
     source = "test-set error alone, one replicate" if interval.n == 1 else f"{interval.n} replicates"
     return f"{points(interval.mean)} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f}, {source})"
+
+
+def _interval(per_replicate: pd.Series, variance: float, confidence: float) -> Interval:
+    """Over replicates, and never narrower than the test sets' error: a few replicates may agree by luck."""
+    if len(per_replicate) == 0:
+        return mean_interval([])
+    known = _within_error(float(per_replicate.mean()), np.sqrt(variance), confidence)
+    if len(per_replicate) == 1:
+        return known
+    seen = mean_interval(per_replicate.to_numpy(), confidence)
+    return Interval(seen.mean, float(np.fmin(seen.low, known.low)), float(np.fmax(seen.high, known.high)), seen.n)
+
+
+def _variance(rows: pd.DataFrame) -> float:
+    """Variance of the mean of the rows' differences by the finite test sets; NaN where it is not known."""
+    return float((rows["error"] ** 2).sum(skipna=False) / max(1, len(rows)) ** 2)
 
 
 def _within_error(value: float, error: float, confidence: float) -> Interval:

@@ -57,8 +57,8 @@ def probe_resolution(
     Where the curve is above the threshold at the finest scale the resolution
     is "finer than" that scale; where it stays below at the coarsest it is "not
     reached by" it. A bound is open (0 or inf) where more than (1 - confidence) / 2
-    of the draws don't cross, and on the fine side where the crossing
-    lies at starved scales (fewer than 5 training points per cell): more points
+    of the draws don't cross, and on the fine side where the crossing or its bound
+    lies among starved scales (fewer than 5 training points per cell): more points
     might show a finer one.
 
     Args:
@@ -142,9 +142,8 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
     crossing = crossing_km(curves.scales_km, curves.mean_S, threshold)
     low, high = _bounds(curves, threshold, confidence, seed)
     starved_up_to = _starved_up_to_km(curves)
-    starved = bool(
-        starved_up_to > 0 and crossing > 0 and _finer_neighbour_km(curves.scales_km, crossing) <= starved_up_to
-    )
+    reach = np.fmin(_finer_neighbour_km(curves.scales_km, crossing), low)  # fmin: no interval leaves the crossing's own
+    starved = bool(0 < crossing and reach <= starved_up_to)
     finest, coarsest = curves.scales_km[0], curves.scales_km[-1]
     return {
         "threshold": threshold,
