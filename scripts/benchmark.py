@@ -155,7 +155,7 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
 
 def beside_sklearn(groups: list[ProbeGroup], found: dict, results: dict) -> dict[str, object]:
     """scikit-learn's times and scores on the same probes, and the ratios."""
-    groups = groups[: 2 * SKLEARN_PROBES // (2 * len(SCALES_KM))]
+    groups = groups[: SKLEARN_PROBES // len(SCALES_KM)]
     n = sum(group.n_probes for group in groups)
     serial_s, serial = run_sklearn(groups, np.float64, 1)
     best_s, _ = run_sklearn(groups, np.float32, torch.get_num_threads())

@@ -55,12 +55,15 @@ def train(groups, options: ProbeOptions = SMALL, **kwargs) -> dict[object, Probe
     return results
 
 
-def train_in_slots(groups, options: ProbeOptions = SMALL, n_slots: int = 4, dtype=torch.float64, **kwargs):
+def train_in_slots(
+    groups, options: ProbeOptions = SMALL, n_slots: int = 4, dtype=torch.float64, engine_class=SlotEngine, **kwargs
+) -> tuple[dict[object, ProbeResult], TrainingReport]:
     """(results by key, report) from the GPU's engine, run on the CPU without a graph."""
     results: dict[object, ProbeResult] = {}
     report = TrainingReport()
     cpu = torch.device("cpu")
-    engine = SlotEngine(_cohorts(groups, options, cpu, dtype), options, cpu, dtype, report, n_slots=n_slots, **kwargs)
+    cohorts = _cohorts(groups, options, cpu, dtype)
+    engine = engine_class(cohorts, options, cpu, dtype, report, n_slots=n_slots, **kwargs)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # these products are too small to share
     try:

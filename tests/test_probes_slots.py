@@ -146,23 +146,22 @@ def test_a_slot_takes_the_memory_that_its_estimate_says():
 
 
 def test_queues_hold_no_more_probes_than_slots():
-    pulled, taken = [], []
+    pulled, waiting = [], []
 
     def groups():
-        for seed in range(30):
+        for seed in range(20):
             pulled.append(seed)
             yield small_group(4, seed=seed)
-            taken.append(seed)
+
+    class Watched(slot_engine.SlotEngine):
+        def advance(self):
+            results = super().advance()
+            waiting.append(sum(len(queue) for queue in self._queues.values()))
+            return results
 
     options = ProbeOptions(hidden_layer_sizes=(4,), max_iter=2)
-    cpu, report = torch.device("cpu"), slot_engine.TrainingReport()
-    cohorts = _cohorts(groups(), options, cpu, torch.float64)
-    engine = slot_engine.SlotEngine(cohorts, options, cpu, torch.float64, report, n_slots=4)
-    done = 0
-    while not engine.done:
-        done += len(engine.advance())
-        assert len(pulled) * 4 - done <= 2 * 4 * 2 + 4
-    assert done == 120
+    found, _ = train_in_slots(groups(), options, engine_class=Watched)
+    assert len(found) == 80 and max(waiting) <= 2 * 4 and len(waiting) > 5
 
 
 @pytest.mark.cuda

@@ -1,6 +1,5 @@
 """A cohort: probes of one group that share split, order and network shape, and so their minibatches."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from satgpu.probes.draws import Draws, HashedDraws
+from satgpu.probes.fitness import chances
 from satgpu.probes.groups import ProbeGroup
 from satgpu.probes.network import Layout
-from satgpu.probes.options import ProbeOptions
+from satgpu.probes.options import ProbeOptions, n_validation_rows
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,14 @@ class Cohort:
         """(n_validation, d)."""
         return self.inputs(self.rows[1])
 
+    @cached_property
+    def X_test(self) -> Tensor:
+        """(n_test, d)."""
+        return self.inputs(self.group.test_rows.to(self.device))
+
     def inputs(self, rows: Tensor) -> Tensor:
         """(k, d) rows of X, standardised if asked for, in the dtype of the arithmetic."""
-        X = self.group.X.to(self.device)[rows]
+        X = self.group.X.to(self.device).index_select(0, rows)
         if self.scaling is not None:
             X = (X.double() - self.scaling[0]) / self.scaling[1]
         return X.to(self.dtype).contiguous()
@@ -83,6 +88,11 @@ class Cohort:
     def targets(self, member: int, rows: Tensor) -> Tensor:
         """(k, C) what the raw output is held against: zeros and ones, or numbers."""
         return as_targets(self.labels(member, rows), self.layout.n_outputs, self.group.task, self.dtype)
+
+    @cached_property
+    def chance(self) -> dict[int, float]:
+        """Accuracy of the most frequent class for each member."""
+        return dict(zip(self.members, chances(self.group, self.members), strict=True))
 
     def alpha(self, member: int) -> float:
         """L2 penalty of one probe."""
@@ -106,17 +116,11 @@ def as_targets(labels: Tensor, n_outputs: int, task: str, dtype: torch.dtype) ->
     return labels.unsqueeze(-1).to(dtype)
 
 
-def n_validation_rows(n_train: int, options: ProbeOptions) -> int:
-    """The validation share, rounded up; none without early stopping."""
-    return math.ceil(options.validation_fraction * n_train) if options.early_stopping else 0
-
-
-def n_outputs(labels: Tensor, task: str) -> int:
-    """Values of the last layer for one probe's labels (n,): 1, or the number of classes above two."""
-    if task == "regression" or labels.numel() == 0:
-        return 1
-    n_classes = int(labels.amax()) + 1
-    return n_classes if n_classes > 2 else 1
+def n_outputs(Y: Tensor, task: str) -> list[int]:
+    """Values of the last layer for each probe's labels (p, n): 1, or the number of classes above two."""
+    if task == "regression" or Y.numel() == 0:
+        return [1] * Y.shape[0]
+    return [highest + 1 if highest > 1 else 1 for highest in Y.amax(-1).tolist()]
 
 
 def cut_to_cohorts(
@@ -131,8 +135,8 @@ def cut_to_cohorts(
     """Cut the trainable probes of a group to cohorts of at most ``size``, one for each probe if split alone."""
     shared = group.draws is None or group.draws.shared
     by_outputs: dict[int, list[int]] = {}
-    for member in members:
-        by_outputs.setdefault(n_outputs(group.Y[member], group.task), []).append(member)
+    for member, outputs in zip(members, n_outputs(group.Y[members], group.task), strict=True):
+        by_outputs.setdefault(outputs, []).append(member)
     for outputs, alike in by_outputs.items():
         layout = Layout((group.X.shape[1], *options.hidden_layer_sizes, outputs))
         step = size if shared else 1

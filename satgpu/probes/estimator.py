@@ -252,9 +252,8 @@ class MLPProbes:
         self._results = results
         self._trained = [r.stop_reason in ("early_stopping", "max_iter") for r in results]
         hidden = self._shared_options().hidden_layer_sizes
-        self._layouts = [
-            Layout((self._n_features, *hidden, n_outputs(y, self.task))) for y in Y_GPN.flatten(0, 1)
-        ]
+        outputs = n_outputs(Y_GPN.flatten(0, 1), self.task)
+        self._layouts = [Layout((self._n_features, *hidden, n)) for n in outputs]
         self.n_iter_ = self._shaped([r.n_iter for r in results])
         self.best_validation_score_ = self._shaped([r.validation_score for r in results])
         self.loss_curve_ = self._shaped(_ragged([r.loss_curve for r in results]))

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from satgpu.probes.backprop import forward
 from satgpu.probes.cohort import Cohort
-from satgpu.probes.fitness import chance
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import predictions, score
 
@@ -43,8 +42,9 @@ def make_result(cohort: Cohort, member: int, training: Training) -> ProbeResult:
     stop_reason, failure = training.stop_reason, training.failure
     if not failure and not bool(torch.isfinite(training.flat).all()):
         stop_reason, failure = "failed", f"non-finite weights after epoch {training.n_iter}"
-    train_score, _ = _score_rows(cohort, member, training.flat, cohort.rows[0])
-    test_score, predicted = _score_rows(cohort, member, training.flat, group.test_rows.to(cohort.device))
+    test_rows = group.test_rows.to(cohort.device)
+    train_score, _ = _score_rows(cohort, training.flat, cohort.X_fit, cohort.labels(member, cohort.rows[0]))
+    test_score, predicted = _score_rows(cohort, training.flat, cohort.X_test, cohort.labels(member, test_rows))
     has_score = not failure
     scaling = cohort.scaling if group.keep_parameters else None
     return ProbeResult(
@@ -52,7 +52,7 @@ def make_result(cohort: Cohort, member: int, training: Training) -> ProbeResult:
         train_score=train_score if has_score else math.nan,
         validation_score=training.best_score if has_score else math.nan,
         test_score=test_score if has_score else math.nan,
-        chance=chance(group, member),
+        chance=cohort.chance[member],
         n_iter=training.n_iter,
         stop_reason=stop_reason,
         failure=failure or ("" if group.test_rows.numel() else "no test rows"),
@@ -68,13 +68,13 @@ def make_result(cohort: Cohort, member: int, training: Training) -> ProbeResult:
     )
 
 
-def _score_rows(cohort: Cohort, member: int, flat: Tensor, rows: Tensor) -> tuple[float, Tensor]:
-    """Score and predictions of one probe on some rows of X."""
+def _score_rows(cohort: Cohort, flat: Tensor, X: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Score and predictions of one probe on (k, d) inputs with (k,) labels."""
     task = cohort.group.task
     weights, biases = cohort.layout.weights(flat), cohort.layout.biases(flat)
     parts = [
-        predictions(forward(cohort.inputs(some), weights, biases, cohort.options.activation)[-1], task)
-        for some in rows.split(_ROWS_AT_ONCE)
+        predictions(forward(some, weights, biases, cohort.options.activation)[-1], task)
+        for some in X.split(_ROWS_AT_ONCE)
     ]
     predicted = torch.cat(parts)
-    return float(score(predicted, cohort.labels(member, rows), task)), predicted
+    return float(score(predicted, labels, task)), predicted

@@ -1,12 +1,13 @@
 """Which probes can be trained at all, and the result of one that can't."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from satgpu.probes.cohort import n_validation_rows
 from satgpu.probes.groups import ProbeGroup
-from satgpu.probes.options import ProbeOptions
+from satgpu.probes.options import ProbeOptions, n_validation_rows
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import chance_accuracy
 
@@ -23,8 +24,7 @@ def reasons_not_to_train(group: ProbeGroup, options: ProbeOptions) -> list[str]:
     rows = torch.cat([group.train_rows, group.test_rows]).to(group.X.device)
     if not torch.isfinite(group.X[rows]).all():
         return ["non-finite inputs"] * group.n_probes
-    labels = group.Y[:, group.train_rows.to(group.Y.device)]
-    return [_labels_reason(row, group.task) for row in labels]
+    return _labels_reasons(group.Y[:, group.train_rows.to(group.Y.device)], group.task)
 
 
 def fewest_training_rows(options: ProbeOptions) -> int:
@@ -42,7 +42,7 @@ def untrained_result(group: ProbeGroup, member: int, reason: str) -> ProbeResult
         train_score=np.nan,
         validation_score=np.nan,
         test_score=np.nan,
-        chance=chance(group, member),
+        chance=chances(group, [member])[0],
         n_iter=0,
         stop_reason="not_trained",
         failure=reason,
@@ -54,18 +54,23 @@ def untrained_result(group: ProbeGroup, member: int, reason: str) -> ProbeResult
     )
 
 
-def chance(group: ProbeGroup, member: int) -> float:
-    """Test accuracy of the training rows' most frequent class; 0 for regression."""
+def chances(group: ProbeGroup, members: Sequence[int]) -> list[float]:
+    """For each of some probes the test accuracy of the training rows' most frequent class; 0 for regression."""
     if group.task == "regression":
-        return 0.0
-    labels = group.Y[member].cpu()
-    return float(chance_accuracy(labels[group.train_rows.cpu()], labels[group.test_rows.cpu()]))
+        return [0.0] * len(members)
+    labels = group.Y[list(members)]
+    train, test = (labels[:, rows.to(labels.device)] for rows in (group.train_rows, group.test_rows))
+    return chance_accuracy(train, test).tolist()
 
 
-def _labels_reason(labels: Tensor, task: str) -> str:
-    """Why these training labels (k,) teach nothing, or ""."""
+def _labels_reasons(labels: Tensor, task: str) -> list[str]:
+    """For each row of training labels (p, k) why it teaches nothing, or ""."""
+    # Values are fetched once for all probes: on a GPU each look makes the host wait.
+    constant = (labels == labels[:, :1]).all(-1).tolist()
     if task == "classification":
-        return "one class only in the training rows" if bool((labels == labels[0]).all()) else ""
-    if not torch.isfinite(labels).all():
-        return "non-finite targets in the training rows"
-    return "constant target in the training rows" if bool((labels == labels[0]).all()) else ""
+        return ["one class only in the training rows" if same else "" for same in constant]
+    finite = torch.isfinite(labels).all(-1).tolist()
+    return [
+        "non-finite targets in the training rows" if not f else "constant target in the training rows" if same else ""
+        for same, f in zip(constant, finite, strict=True)
+    ]

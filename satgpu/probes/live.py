@@ -33,7 +33,7 @@ class EpochData:
 def epoch_data(cohort: Cohort, epoch: int) -> EpochData:
     """Gather the minibatches of one epoch."""
     order = cohort.draws.order(cohort.members[0], epoch, cohort.X_fit.shape[0])
-    batches = list(cohort.X_fit[order].split(cohort.options.batch_size))
+    batches = list(cohort.X_fit.index_select(0, order).split(cohort.options.batch_size))
     return EpochData(order, batches, [batch.t().contiguous() for batch in batches])
 
 
@@ -81,7 +81,7 @@ class LiveProbe:
     def _fit(self, data: EpochData) -> float:
         """One pass over the minibatches; the mean loss, each batch's taken before its update."""
         cohort, task = self.cohort, self.cohort.group.task
-        targets, n_steps = self.targets[data.order], len(data.batches)
+        targets, n_steps = self.targets.index_select(0, data.order), len(data.batches)
         outputs, squares = compiled_minibatches()(
             data.batches,
             data.transposed,

@@ -70,6 +70,11 @@ class ProbeOptions:
         return "-".join(str(size) for size in self.hidden_layer_sizes)
 
 
+def n_validation_rows(n_train: int, options: ProbeOptions) -> int:
+    """The share of the training rows held back, rounded up; none without early stopping."""
+    return math.ceil(options.validation_fraction * n_train) if options.early_stopping else 0
+
+
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:
     """Raise the one kind of error of this file unless ``holds``."""
     if not holds:

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from satgpu.probes.adam import StackedAdam
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
-from satgpu.probes.cohort import Cohort, n_validation_rows
+from satgpu.probes.cohort import Cohort
 from satgpu.probes.draws import HashedDraws, hashed_orders
 from satgpu.probes.network import Layout, initial_parameters
-from satgpu.probes.options import ProbeOptions
+from satgpu.probes.options import ProbeOptions, n_validation_rows
 from satgpu.probes.scores import predictions, score
 
 
