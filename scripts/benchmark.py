@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from satgpu.encoders import load_encoder
-from satgpu.geometry.notebook import notebook_box, train_test_rows
 from satgpu.geometry import make_labels
+from satgpu.geometry.notebook import notebook_box, train_test_rows
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
 from satgpu.probes.loop import Turns
 
@@ -176,7 +176,12 @@ def beside_sklearn(groups: list[ProbeGroup], found: dict, results: dict) -> dict
 def versions() -> dict[str, str]:
     """What a figure belongs to."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    return {"torch": torch.__version__, "python": platform.python_version(), "machine": device, "threads": str(torch.get_num_threads())}
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": device,
+        "threads": str(torch.get_num_threads()),
+    }
 
 
 def main() -> int:

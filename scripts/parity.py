@@ -39,15 +39,18 @@ def make_problems(
         lonlat_deg = torch.as_tensor(notebook_box(n_points, (-180, 180), (-60, 60), seed=pair))
         labels = make_labels(pattern, lonlat_deg, rng.uniform(*scales_km), protocol="notebook")
         rows = torch.arange(n_points)
-        yield hidden, ProbeGroup(
-            X=encoder[which](lonlat_deg).float(),
-            Y=labels[None],
-            train_rows=rows[: n_points * 7 // 10],
-            test_rows=rows[n_points * 7 // 10 :],
-            split_seed=pair,
-            probe_seeds=torch.tensor([pair]),
-            task="classification",
-            keys=[pair],
+        yield (
+            hidden,
+            ProbeGroup(
+                X=encoder[which](lonlat_deg).float(),
+                Y=labels[None],
+                train_rows=rows[: n_points * 7 // 10],
+                test_rows=rows[n_points * 7 // 10 :],
+                split_seed=pair,
+                probe_seeds=torch.tensor([pair]),
+                task="classification",
+                keys=[pair],
+            ),
         )
 
 

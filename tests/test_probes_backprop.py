@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from satgpu.probes import minibatches, products
 from satgpu.probes.adam import AdamSettings, StackedAdam, adam_tensors, fused_adam, step_sizes
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
-from satgpu.probes import minibatches, products
 from satgpu.probes.minibatches import compiled_minibatches, train_minibatches
 from satgpu.probes.network import Layout, initial_parameters
 from satgpu.probes.options import ProbeOptions
@@ -37,9 +37,7 @@ def _loss(out: torch.Tensor, targets: torch.Tensor, task: str) -> torch.Tensor:
     return F.cross_entropy(out, targets)
 
 
-@pytest.mark.parametrize(
-    ("activation", "hidden", "output"), list(itertools.product(ACTIVATIONS, HIDDEN, OUTPUTS))
-)
+@pytest.mark.parametrize(("activation", "hidden", "output"), list(itertools.product(ACTIVATIONS, HIDDEN, OUTPUTS)))
 def test_hand_written_gradients_equal_autograd(activation, hidden, output):
     torch.manual_seed(0)
     task, n_outputs = output

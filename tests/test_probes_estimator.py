@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-
 from probe_groups import small_inputs, small_labels
+
 from satgpu.errors import UserError
 from satgpu.probes import MLPProbes
 
@@ -19,7 +19,8 @@ def _problem(n_probes: int = 3, n: int = 300):
 
 
 @pytest.mark.parametrize(
-    ("x_groups", "y_shape", "probes"), [(1, (300,), ()), (1, (3, 300), (3,)), (2, (2, 3, 300), (2, 3)), (1, (2, 3, 300), (2, 3))]
+    ("x_groups", "y_shape", "probes"),
+    [(1, (300,), ()), (1, (3, 300), (3,)), (2, (2, 3, 300), (2, 3)), (1, (2, 3, 300), (2, 3))],
 )
 def test_results_have_the_leading_axes_of_y(x_groups, y_shape, probes):
     X, Y = _problem()
@@ -157,7 +158,10 @@ def test_parameters_can_be_read_and_changed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"task": "clasification"}, "unknown task 'clasification'; choose from classification, regression; did you mean"),
+        (
+            {"task": "clasification"},
+            "unknown task 'clasification'; choose from classification, regression; did you mean",
+        ),
         ({"alhpa": 1}, "unknown option 'alhpa'; choose from .*; did you mean 'alpha'"),
         ({"max_iter": 0}, "max_iter must be a positive whole number; got 0"),
         ({"dtype": "float16"}, "dtype must be float32 or float64; got 'float16'"),
@@ -180,7 +184,11 @@ def test_a_gpu_that_is_not_there_is_told_at_construction():
     [
         (torch.zeros(300), torch.zeros(300), r"X must be \(n, d\) or \(g, n, d\); got \(300,\)"),
         (torch.zeros(300, 2), torch.zeros(299), r"Y must be \(n,\), \(p, n\) or \(g, p, n\) with n=300; got \(299,\)"),
-        (torch.zeros(3, 300, 2), torch.zeros(2, 4, 300), r"Y must be \(3, p, n\), as X has 3 groups; got \(2, 4, 300\)"),
+        (
+            torch.zeros(3, 300, 2),
+            torch.zeros(2, 4, 300),
+            r"Y must be \(3, p, n\), as X has 3 groups; got \(2, 4, 300\)",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(X, Y, message):

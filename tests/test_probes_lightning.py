@@ -7,8 +7,8 @@ import warnings
 
 import pytest
 import torch
-
 from probe_groups import SMALL, small_group
+
 from satgpu.probes import ProbeOptions, train_probes
 
 LONG = ProbeOptions(hidden_layer_sizes=(16,), max_iter=10_000, early_stopping=False, n_iter_no_change=10_000)

@@ -11,7 +11,9 @@ from satgpu.probes import nearest, nearest_neighbour_scores, nearest_rows
 
 def _places(n: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(n, 2, generator=generator, dtype=torch.float64) * torch.tensor([360.0, 180]) - torch.tensor([180.0, 90])
+    return torch.rand(n, 2, generator=generator, dtype=torch.float64) * torch.tensor([360.0, 180]) - torch.tensor(
+        [180.0, 90]
+    )
 
 
 def test_neighbours_are_nearest_along_the_sphere_across_poles_and_antimeridian(monkeypatch):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-
 from probe_groups import SMALL, part_of, small_group, small_inputs, train, train_in_slots
+
 from satgpu.probes import ProbeOptions, slot_engine
 from satgpu.probes.slots import BankShape, SlotBank
 from satgpu.probes.training import _cohorts
@@ -47,7 +47,10 @@ def test_slots_find_what_the_cpu_engine_finds(task, early_stopping):
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "identity"])
 def test_every_activation_works_in_slots(activation):
     options = ProbeOptions(hidden_layer_sizes=(8,), max_iter=5, activation=activation)
-    expected, (found, _) = train([small_group(3)], options, dtype=torch.float64), train_in_slots([small_group(3)], options)
+    expected, (found, _) = (
+        train([small_group(3)], options, dtype=torch.float64),
+        train_in_slots([small_group(3)], options),
+    )
     for key in expected:
         _assert_alike(found[key], expected[key])
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-
 from probe_groups import SMALL, assert_same_bits, part_of, small_group, small_inputs, small_labels, train
+
 from satgpu.errors import UserError
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
 from satgpu.probes.draws import HashedDraws
@@ -226,9 +226,7 @@ def test_groups_are_pulled_only_as_room_comes_free():
             yield small_group(5, seed=seed)
 
     options = ProbeOptions(hidden_layer_sizes=(4,), max_iter=2)
-    report = train_probes(
-        groups(), options, lightning=False, on_result=lambda r: seen_at_result.append(len(pulled))
-    )
+    report = train_probes(groups(), options, lightning=False, on_result=lambda r: seen_at_result.append(len(pulled)))
     assert report.probes == 200 and len(seen_at_result) == 200
     assert seen_at_result[0] <= 2 + 4 * torch.get_num_threads() // 5 + 1
     assert all(ahead * 5 - done <= 8 * torch.get_num_threads() + 10 for done, ahead in enumerate(seen_at_result))
@@ -286,7 +284,11 @@ def test_the_report_counts_epochs_and_operations_of_live_probes_only():
     [
         ({"task": "regresion"}, UserError, "unknown task 'regresion'; choose from classification, regression; did you"),
         ({"X": torch.zeros(400)}, ValueError, r"X must be \(n, d\) floating point; got \(400,\) torch.float32"),
-        ({"X": torch.zeros(400, 3).long()}, ValueError, r"X must be \(n, d\) floating point; got \(400, 3\) torch.int64"),
+        (
+            {"X": torch.zeros(400, 3).long()},
+            ValueError,
+            r"X must be \(n, d\) floating point; got \(400, 3\) torch.int64",
+        ),
         ({"Y": torch.zeros(5, 399).long()}, ValueError, r"Y must be \(p, 400\), a row of labels for each probe; got"),
         ({"Y": torch.zeros(5, 400)}, ValueError, "must hold integer classes 0, 1, ...; got torch.float32"),
         ({"Y": torch.full((5, 400), -1)}, ValueError, "must hold classes 0, 1, ...; got -1"),

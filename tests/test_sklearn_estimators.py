@@ -1,6 +1,5 @@
 """The drop-in estimators: scikit-learn's own checks, and scikit-learn's own weights."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="the drop-in estimators need scikit-learn")

@@ -109,13 +109,21 @@ def test_max_iter_warns_as_scikit_learn_does():
 
 def test_standardized_inputs_are_standardized_in_prediction_too():
     options = {"standardize": True, "learning_rate_init": 0.01, "random_state": 0, "max_iter": 60}
-    assert MLPProbeClassifier(**options).fit(X * 1e3 + 5e3, TARGETS["binary"]).score(X * 1e3 + 5e3, TARGETS["binary"]) > 0.9
+    assert (
+        MLPProbeClassifier(**options).fit(X * 1e3 + 5e3, TARGETS["binary"]).score(X * 1e3 + 5e3, TARGETS["binary"])
+        > 0.9
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "y", "error", "message"),
     [
-        (lambda: MLPProbeClassifier(dtype="half"), TARGETS["binary"], UserError, "dtype must be float32 or float64; got"),
+        (
+            lambda: MLPProbeClassifier(dtype="half"),
+            TARGETS["binary"],
+            UserError,
+            "dtype must be float32 or float64; got",
+        ),
         (lambda: MLPProbeClassifier(), np.ones(530), ValueError, "MLPProbeClassifier cannot be fitted: one class only"),
         (
             lambda: MLPProbeRegressor(learning_rate_init=1e300, dtype="float64"),

@@ -1,4 +1,4 @@
-"""Statistical parity with scikit-learn, small enough for every run; scripts/parity.py does it with hundreds of pairs."""
+"""Statistical parity with scikit-learn, small enough for every run; scripts/parity.py takes hundreds of pairs."""
 
 import importlib.util
 from pathlib import Path

@@ -18,6 +18,7 @@ from torch import Tensor
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 
+
 class AdamTensors(NamedTuple):
     """Parameters of one probe and their moments, a view for each layer."""
 

@@ -304,8 +304,7 @@ def _raw_output(X: Tensor, result: ProbeResult, layout: Layout, options: ProbeOp
         X = (X.double() - result.input_shift) / result.input_scale
     weights, biases = layout.weights(flat), layout.biases(flat)
     parts = [
-        forward(x.to(flat.dtype).contiguous(), weights, biases, options.activation)[-1]
-        for x in X.split(_ROWS_AT_ONCE)
+        forward(x.to(flat.dtype).contiguous(), weights, biases, options.activation)[-1] for x in X.split(_ROWS_AT_ONCE)
     ]
     return torch.cat(parts).cpu()
 

@@ -91,5 +91,5 @@ def _check_rows(name: str, rows: Tensor, n_points: int) -> None:
     """Rows are int64 and point into X."""
     if rows.ndim != 1 or rows.dtype != torch.int64:
         raise ValueError(f"{name} must be (k,) int64; got {tuple(rows.shape)} {rows.dtype}")
-    if rows.numel() and not (0 <= int(rows.amin()) and int(rows.amax()) < n_points):
+    if rows.numel() and not (int(rows.amin()) >= 0 and int(rows.amax()) < n_points):
         raise ValueError(f"{name} must lie in 0..{n_points - 1}; got {int(rows.amin())}..{int(rows.amax())}")

@@ -15,6 +15,7 @@ from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import predictions, score
 from satgpu.probes.stopping import StoppingRule
 
+
 @dataclass(frozen=True)
 class EpochData:
     """The fitted rows in the order of one epoch, read by all probes of a cohort.

@@ -49,7 +49,8 @@ def weight_gradient(x_transposed: Tensor, delta: Tensor) -> Tensor:
 
 def _is_for_onednn(a: Tensor, b: Tensor) -> bool:
     """Whether oneDNN takes the product a·b: float32, one probe, large enough for its speed to outweigh its call."""
-    if not torch.jit.is_scripting():  # where oneDNN is missing nothing is compiled
+    # Two conditions, because TorchScript leaves out what stands under the first one alone.
+    if not torch.jit.is_scripting():  # noqa: SIM102
         if not HAS_ONEDNN:
             return False
     if b.dim() != 2 or b.dtype != torch.float32 or b.device.type != "cpu":
