@@ -20,6 +20,7 @@ from satgpu.analysis.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, de
 from satgpu.errors import UserError
 
 N_DRAWS = 1000
+INTERPOLATION_ERROR = 0.005  # the largest between these samples, on a hundred kernels in closed form
 GROUP_COLUMNS = ("protocol", "encoder", "role", "trained")
 
 
@@ -30,7 +31,8 @@ class KernelResolution:
     Attributes:
         encoder: its name.
         half_similarity_km: distance at which the mean cosine similarity falls to one half; inf where it never does.
-        l90: the harmonic degree below which 90 % of the kernel's power lies.
+        l90: the harmonic degree below which 90 % of the kernel's power lies, read between whole degrees too;
+            its interval is in whole degrees.
         spectral_km: 180 degrees / l90.
         centred_...: the same after the area-mean embedding is taken away.
         finest_km: the nearest distance sampled; a half-similarity there means "finer than".
@@ -223,23 +225,32 @@ def _measures(kernel: _Kernel, prefix: str, l_max: int | None) -> dict:
     half = np.where(half == 0, kernel.finest_km, half)
     cumulative_BL = kernel.cumulative(k_BK, l_max)
     l90 = np.minimum(degree_below_which(degrees_up_to(l_max or kernel.l_max), cumulative_BL), kernel.l_max)
-    named = {"half_similarity_km": half, "l90": l90, "spectral_km": HALF_CIRCUMFERENCE_KM / l90}
-    fields = {}
-    for name, draws in named.items():
-        fields[prefix + name] = float(draws[0])
-        fields[f"{prefix}{name}_interval"] = percentiles(draws[1:]) if len(draws) > 1 else (np.nan, np.nan)
-    return _opened(fields, prefix, kernel)
+    half_bounds, l90_bounds = _half_bounds(half[1:], kernel), _l90_bounds(l90[1:], kernel)
+    return {
+        f"{prefix}half_similarity_km": float(half[0]),
+        f"{prefix}half_similarity_km_interval": half_bounds,
+        f"{prefix}l90": float(l90[0]),
+        f"{prefix}l90_interval": l90_bounds,
+        f"{prefix}spectral_km": HALF_CIRCUMFERENCE_KM / float(l90[0]),
+        f"{prefix}spectral_km_interval": (HALF_CIRCUMFERENCE_KM / l90_bounds[1], HALF_CIRCUMFERENCE_KM / l90_bounds[0]),
+    }
 
 
-def _opened(fields: dict, prefix: str, kernel: _Kernel) -> dict:
-    """Bounds that lie at the edge of what was sampled are open."""
-    low, high = fields[f"{prefix}half_similarity_km_interval"]
-    fields[f"{prefix}half_similarity_km_interval"] = (0.0 if low <= kernel.finest_km else low, high)
-    low, high = fields[f"{prefix}l90_interval"]
-    if high >= kernel.l_max:
-        fields[f"{prefix}l90_interval"] = (low, np.inf)
-        fields[f"{prefix}spectral_km_interval"] = (0.0, fields[f"{prefix}spectral_km_interval"][1])
-    return fields
+def _half_bounds(draws: np.ndarray, kernel: _Kernel) -> tuple[float, float]:
+    """Percentiles moved out by the interpolation's error; open where they lie at the nearest sample."""
+    if len(draws) == 0:
+        return np.nan, np.nan
+    low, high = percentiles(draws)
+    low, high = low * (1 - INTERPOLATION_ERROR), high * (1 + INTERPOLATION_ERROR)
+    return (0.0 if low <= kernel.finest_km else low), high
+
+
+def _l90_bounds(draws: np.ndarray, kernel: _Kernel) -> tuple[float, float]:
+    """Percentiles in whole degrees, because a degree is one; open where they lie at the last degree looked at."""
+    if len(draws) == 0:
+        return np.nan, np.nan
+    low, high = percentiles(draws)
+    return float(max(1.0, np.floor(low))), np.inf if high >= kernel.l_max else float(np.ceil(high))
 
 
 def _bootstrap(k_CK: np.ndarray) -> np.ndarray:
