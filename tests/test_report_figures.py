@@ -11,7 +11,8 @@ from matplotlib import rc_context
 from matplotlib.patches import Rectangle
 from report_run import NOTICE, SIX, STAND_INS, make_run
 
-from satgpu.report import coastline, maps
+from satgpu.report import coast, maps
+from satgpu.report.coastline import draw_coastline
 from satgpu.report.curves import draw_sweet_spot
 from satgpu.report.figures import FIGURES, draw_figures
 from satgpu.report.heatmaps import draw_scale_region
@@ -23,7 +24,7 @@ from satgpu.report.view import open_views
 @pytest.fixture(autouse=True)
 def without_land_mask(monkeypatch):
     monkeypatch.setattr(maps, "load_coastlines", list)
-    monkeypatch.setattr(coastline, "coast_distance_km", lambda lonlat_deg: None)
+    monkeypatch.setattr(coast, "coast_distance_km", lambda lonlat_deg: None)
 
 
 def view_of(folder, *args, **options):
@@ -44,7 +45,7 @@ def standin(tmp_path_factory):
 def pictures(standin):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(maps, "load_coastlines", list)
-        patch.setattr(coastline, "coast_distance_km", lambda lonlat_deg: None)
+        patch.setattr(coast, "coast_distance_km", lambda lonlat_deg: None)
         return draw_figures(standin)
 
 
@@ -189,6 +190,26 @@ def test_accuracy_by_cell_counts_right_points_where_they_are():
     assert (cells.loc[cells["west"] >= 0, "accuracy"] == 1).all() and (
         cells.loc[cells["east"] <= 0, "accuracy"] == 0
     ).all()
+
+
+def test_coast_resolution_is_where_three_places_in_four_are_right(monkeypatch):
+    away = np.tile(np.geomspace(1, 2000, 4000), 6)  # three replicates of two encoders
+    monkeypatch.setattr(coast, "coast_distance_km", lambda lonlat_deg: away)
+    table = pd.DataFrame({"lon_deg": 0.0, "lat_deg": 0.0, "label": 1}, index=range(24000))
+    table["encoder"] = np.repeat(["near", "far"], 12000)
+    table["replicate"] = np.tile(np.repeat([0, 1, 2], 4000), 2)
+    truth = np.where(table["encoder"] == "near", 60.0, 400.0)
+    share = 0.5 + 0.5 / (1 + (truth / away) ** 2)  # 75 % at the true distance
+    table["prediction"] = (np.random.default_rng(0).random(24000) < share).astype(int)
+    found = coast.coast_resolution(coast.accuracy_by_distance(table)).set_index("encoder")
+    assert found.loc["near", "distance_km"] == pytest.approx(60, rel=0.2)
+    assert found.loc["far", "distance_km"] == pytest.approx(400, rel=0.2)
+    assert found.loc["near", "high"] < found.loc["far", "low"]
+
+
+def test_without_the_land_mask_there_is_no_distance_and_the_panel_says_what_to_install(standin):
+    assert standin.coast_shares.empty
+    assert "pip install 'satgpu[land]'" in texts(draw_coastline(standin))
 
 
 def test_map_without_the_land_mask_says_so_and_with_coasts_does_not(standin):

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from satgpu.analysis import read_run, summarise
 from satgpu.errors import UserError
-from satgpu.report import coastline, maps, print_tables, write_report
+from satgpu.report import coast, maps, print_tables, write_report
 
 FIGURES = (
     "sweet_spot_fine",
@@ -34,7 +34,7 @@ def without_land_mask():
     """The land mask takes seconds to read; the maps have their own tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(maps, "load_coastlines", list)
-        patch.setattr(coastline, "coast_distance_km", lambda lonlat_deg: None)
+        patch.setattr(coast, "coast_distance_km", lambda lonlat_deg: None)
         yield
 
 

@@ -53,7 +53,7 @@ def _where_better(view: RunView) -> list[str]:
     if view.peak is not None:
         peak = view.peak
         value = points_interval(peak.difference, peak.low, peak.high)
-        decided = np.isfinite(peak.low) and (peak.low > 0 or peak.high < 0)
+        decided = view.peak_verdict != "undecided"
         near = (
             f" (anywhere between {min(peak.indistinguishable_km):g} and {max(peak.indistinguishable_km):g} km)"
             if len(peak.indistinguishable_km) > 1 and view.replicates > 1

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from .coast import HALF_WAY
+from .curves import plot_means
 from .sheet import Picture, close_sheet, open_sheet
 from .style import NEAREST, QUIET, log_km_axis, percent_axis, reference_line, say_empty
 from .view import RunView
 from .words import listing, percent, percent_interval
 
-EDGES_KM = (0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560)
 NAMES = {"test_accuracy": "accuracy", "test_iou": "IoU of land"}
 
 
@@ -24,15 +25,17 @@ def draw_coastline(view: RunView, narrow: bool = False) -> Picture:
         close_sheet(figure, title, [], view.footer, view.notice)
         return Picture("coastline", figure, title, "No probe of this experiment has a score.")
     words = _scores_panel(axes[0], view, rows)
-    shares = accuracy_by_distance(view)
-    handles = _distance_panel(axes[1], view, shares, float(rows["chance"].mean()))
+    handles = _distance_panel(axes[1], view)
     close_sheet(figure, title, handles, view.footer, view.notice)
     return Picture(
         "coastline",
         figure,
         title,
         words,
-        "Right: share of test points classified right, by great-circle distance to the nearest coast.",
+        (
+            "Right: share of test points classified right, by great-circle distance to the nearest coast; "
+            "half way lies between guessing and always right."
+        ),
     )
 
 
@@ -81,62 +84,18 @@ def _score(axes: Axes, look, row: pd.Series, y: float, marker: str) -> None:
     )
 
 
-def accuracy_by_distance(view: RunView) -> pd.DataFrame | None:
-    """Share of right test points by distance to the coast.
-
-    Returns:
-        DataFrame[encoder, distance_km, accuracy, n], bins of fewer than 10
-        points left out; None where the optional land mask is not installed or
-        the run kept no predictions.
-    """
-    kept = view.predictions[view.predictions["experiment"] == "coastline"]
-    distance_km = coast_distance_km(kept[["lon_deg", "lat_deg"]].to_numpy(dtype=float)) if len(kept) else None
-    if distance_km is None:
-        return None
-    bins = pd.cut(distance_km, EDGES_KM)
-    right = (kept["label"] == kept["prediction"]).to_numpy(dtype=float)
-    table = pd.DataFrame(
-        {"encoder": kept["encoder"].to_numpy(), "bin": bins, "right": right, "distance": np.maximum(distance_km, 1.0)}
-    )
-    found = (
-        table.groupby(["encoder", "bin"], observed=True)
-        .agg(accuracy=("right", "mean"), n=("right", "size"), distance_km=("distance", "median"))
-        .reset_index()
-    )
-    return found[found["n"] >= 10].drop(columns="bin")
-
-
-def coast_distance_km(lonlat_deg: np.ndarray) -> np.ndarray | None:
-    """Distance to the nearest coast of (n, 2) degrees, or None without the optional land mask.
-
-    Imported here, not above, because the mask is an extra and the geometry wing
-    brings torch; everything else in a report needs neither.
-    """
-    try:
-        import torch
-
-        from satgpu.geometry.land import distance_to_coast_km
-
-        return distance_to_coast_km(torch.tensor(lonlat_deg)).numpy()
-    except (ImportError, ValueError):
-        return None
-
-
-def _distance_panel(axes: Axes, view: RunView, shares: pd.DataFrame | None, chance: float) -> list:
-    """One line per encoder whose predictions were kept."""
-    if shares is None or shares.empty:
+def _distance_panel(axes: Axes, view: RunView) -> list:
+    """One line per encoder whose predictions were kept, and the level that a resolution is read at."""
+    shares = view.coast_shares
+    if shares.empty:
         say_empty(
             axes,
             "accuracy by distance to the coast\nneeds kept predictions and the\nland mask: pip install 'satgpu[land]'",
         )
         return []
-    handles = []
-    for spec in [*view.compared, *view.controls, NEAREST]:
-        curve = shares[shares["encoder"] == spec].sort_values("distance_km")
-        if len(curve):
-            axes.plot(curve["distance_km"], curve["accuracy"], **view.looks[spec].line_options())
-            handles.append(view.looks[spec].handle())
+    handles = plot_means(axes, view, view.means(shares, ["encoder", "distance_km"], "accuracy"), "distance_km")
     percent_axis(axes, "test points right")
-    reference_line(axes, chance, "chance")
+    axes.set_ylim(max(axes.get_ylim()[0], shares["accuracy"].min() - 0.06), 1.03)
+    reference_line(axes, HALF_WAY, "half way")
     log_km_axis(axes, shares["distance_km"], "distance to the coast (km)")
     return handles

@@ -98,8 +98,17 @@ def difference_axis(axes: Axes, first: str, second: str) -> None:
     axes.text(
         0.01, 0.01, f"▼ {first} better", transform=axes.transAxes, ha="left", va="bottom", fontsize=8, color=QUIET
     )
-    low, high = axes.get_ylim()
+    low, high = difference_limits(axes)
     axes.set_ylim(min(low, -2) - 0.06 * (high - low), max(high, 2) + 0.06 * (high - low))
+
+
+def difference_limits(axes: Axes) -> tuple[float, float]:
+    """The axis as it is, but no further than the drawn means reach twice over: few replicates have wide intervals."""
+    reach = 2.2 * max(
+        [10.0, *(np.nanmax(np.abs(line.get_ydata())) for line in axes.lines if len(line.get_ydata()) > 2)]
+    )
+    low, high = axes.get_ylim()
+    return max(low, -reach), min(high, reach)
 
 
 UNDECIDED_HANDLE = Line2D(
@@ -114,7 +123,7 @@ def draw_sweet_spot(view: RunView, narrow: bool = False) -> Picture:
     if means.empty:
         return no_scores(view, figure, axes, "sweet_spot_fine", "Checkerboard accuracy by cell size")
     handles = plot_means(axes[0], view, means, "scale_km")
-    _accuracy_axis(axes[0], view.rows("sweet_spot"))
+    _accuracy_axis(axes[0], view.rows("sweet_spot"), means)
     log_km_axis(axes[0], means["scale_km"], "cell size (km)")
     title, alt = "Checkerboard accuracy by cell size, whole globe", curve_words(view, means, "scale_km", "km cells")
     if view.pair:
@@ -138,7 +147,7 @@ def sweet_spot_finding(view: RunView, plain: str) -> tuple[str, str]:
     first, second = view.pair_labels
     value = points_interval(peak.difference, peak.low, peak.high)
     sentence = f"Largest difference {second} minus {first}: {value} at {peak.scale_km:g} km cells."
-    if not (view.replicates > 1 and peak.low > 0):
+    if view.peak_verdict != "second":
         return plain, sentence
     low, high = min(peak.indistinguishable_km), max(peak.indistinguishable_km)
     where = f"peak between {low:g} and {high:g} km" if high > low else f"peak at {low:g} km"
@@ -182,8 +191,9 @@ def draw_region_size(view: RunView, narrow: bool = False) -> Picture:
         handles += _region_difference(axes[0], view, rows, samplings, positions, words)
     for panel, sampling in zip(axes[1 if view.pair else 0 :], samplings, strict=False):
         chosen = rows[rows["sampling"] == sampling]
-        entries = plot_means(panel, view, view.means(chosen, ["encoder", "span_deg"]), "span_deg", positions)
-        _accuracy_axis(panel, chosen)
+        means = view.means(chosen, ["encoder", "span_deg"])
+        entries = plot_means(panel, view, means, "span_deg", positions)
+        _accuracy_axis(panel, chosen, means)
         _span_axis(panel, chosen, positions)
         panel.set_title({"fixed_points": "same number of points", "fixed_density": "same points per cell"}[sampling])
     title = f"Region size, {rows['scale_km'].dropna().iloc[0]:g} km cells"
@@ -231,16 +241,16 @@ def _span_axis(axes: Axes, rows: pd.DataFrame | None, positions: dict) -> None:
         per_cell = rows.groupby("span_deg")["train_points_per_cell"].median()
         starved = {span: "*" if per_cell.get(span, np.nan) < STARVED_BELOW else "" for span in positions}
         labels = [f"{span:g}°\n{per_cell.get(span, np.nan):.3g}{starved[span]}" for span in positions]
-    axes.set_xticks(list(positions.values()), labels, fontsize=7.5 if rows is not None else 8.5)
+    axes.set_xticks(list(positions.values()), labels, fontsize=7.5)
     axes.set_xlabel("span of the region (degrees)" + ("\ntraining points per cell" if rows is not None else ""))
 
 
-def _accuracy_axis(axes: Axes, rows: pd.DataFrame) -> None:
+def _accuracy_axis(axes: Axes, rows: pd.DataFrame, means: pd.DataFrame) -> None:
     """Per cent, with the lines of chance and of the best possible; wide bands of few replicates are cut off."""
     percent_axis(axes, "test accuracy")
     chance, ceiling = rows["chance"].mean(), rows["ceiling"].mean()
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, min(chance, rows["test_accuracy"].min()) - 0.06), max(min(high, 1.04), ceiling + 0.04))
+    axes.set_ylim(max(low, min(chance, means["mean"].min()) - 0.08), max(min(high, 1.04), ceiling + 0.04))
     if np.isfinite(chance):
         reference_line(axes, chance, "chance")
     if np.isfinite(ceiling):

@@ -7,6 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from .curves import difference_limits
 from .sheet import Picture, close_sheet, open_sheet
 from .style import COMPARED_MARKERS, INK, QUIET, log_km_axis, percent_axis, say_empty
 from .view import PATTERN_ORDER, REGION_ORDER, STARVED_BELOW, RunView, in_order
@@ -141,6 +142,7 @@ def _wavelength_panel(axes: Axes, view: RunView, names: list[str]) -> None:
     first, second = view.pair_labels
     axes.axhline(0, color=INK, linewidth=1)
     axes.set_ylabel(f"{second} minus {first} (percentage points)")
+    axes.set_ylim(*difference_limits(axes))
     axes.set_title("at equal wavelength")
     log_km_axis(axes, table["wavelength_km"], "wavelength (km)")
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from .coast import HALF_WAY, coast_resolution
 from .section import Section, tally_words
 from .similarity import faster_words, half_text
 from .view import RunView
-from .words import listing, percent, percent_interval
+from .words import km_interval, listing, percent, percent_interval
 
 
 def similarity_section(view: RunView) -> Section:
@@ -92,11 +93,19 @@ def coastline_section(view: RunView) -> Section:
         )
     if len(accuracy):
         sentences.append(f"Guessing the commoner of the two is right at {percent(rows['chance'].mean())}.")
+    far = coast_resolution(view.coast_shares).to_dict("records")
+    if far:
+        distances = [f"{view.label(r['encoder'])} {km_interval(r['distance_km'], r['low'], r['high'])}" for r in far]
+        sentences.append(
+            f"Right at {100 * HALF_WAY:.0f} % of the places from this far off the coast: {listing(distances)}."
+        )
     return Section(
         "Land or ocean",
         sentences,
         (
-            "satgpu.analysis.summarise(results, by=['encoder'], value='test_accuracy' and 'test_iou') over "
-            "experiment == 'coastline'"
+            "satgpu.analysis.summarise(results, by=['encoder'], value='test_accuracy' and 'test_iou') over "(
+                "experiment == 'coastline'; distances: "
+                "satgpu.report.coast.coast_resolution(accuracy_by_distance(predictions))"
+            )
         ),
     )

@@ -158,21 +158,22 @@ def km_text(km: float) -> str:
     return f"{rounded:.0f}" if rounded >= 100 else f"{rounded:g}"
 
 
-def nice_km_ticks(low_km: float, high_km: float, nearest: float = 0.085) -> list[float]:
+def nice_km_ticks(low_km: float, high_km: float, width_in: float = 3.5) -> list[float]:
     """Round values inside the range, as many as there is room for.
 
     Args:
-        nearest: least gap between two ticks, as a share of the log axis.
+        width_in: length of the axis in inches; a digit takes about 0.084.
 
-    >>> nice_km_ticks(290, 910), nice_km_ticks(95, 3100, nearest=0.13)
+    >>> nice_km_ticks(290, 910), nice_km_ticks(95, 3100, width_in=2.3)
     ([300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0], [100.0, 200.0, 500.0, 1000.0, 2000.0])
     """
     exponents = range(int(np.floor(np.log10(low_km))), int(np.ceil(np.log10(high_km))) + 1)
     for steps in _TICK_STEPS:
         ticks = [step * 10.0**power for power in exponents for step in steps]
         inside = [tick for tick in ticks if low_km * 0.999 <= tick <= high_km * 1.001]
-        gaps = np.diff(np.log(inside)) / np.log(high_km / low_km)
-        if len(gaps) == 0 or gaps.min() >= nearest:
+        gaps_in = np.diff(np.log(inside)) / np.log(high_km / low_km) * width_in
+        digits = np.array([len(f"{tick:g}") for tick in inside])
+        if (gaps_in >= 0.084 * (digits[1:] + digits[:-1]) / 2 + 0.07).all():
             return inside
     return inside
 
@@ -191,7 +192,7 @@ def log_km_axis(axes: Axes, values_km, label: str) -> None:
         values_km = np.array([100.0, 1000.0])
     margin = max((values_km.max() / values_km.min()) ** 0.03, 1.03)
     low, high = values_km.min() / margin, values_km.max() * margin
-    ticks = nice_km_ticks(low, high, 0.42 / _width_in(axes))
+    ticks = nice_km_ticks(low, high, 0.7 * _width_in(axes))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator(ticks or [values_km.min()]))

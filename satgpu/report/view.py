@@ -15,6 +15,7 @@ from satgpu.analysis.published import compare_with_published
 from satgpu.analysis.tables import STARVED_POINTS_PER_CELL, read_table
 from satgpu.columns import PREDICTION_COLUMNS
 
+from .coast import accuracy_by_distance
 from .style import Look, assign_looks, encoder_label, short_labels
 from .words import count
 
@@ -206,6 +207,14 @@ class RunView:
             return pd.DataFrame(columns=columns)
         return paired_differences(scored, pair[0], pair[1], by=list(by), value=value)
 
+    @cached_property
+    def peak_verdict(self) -> str:
+        """The verdict at the peak's scale, false discoveries over all scales controlled."""
+        if self.peak is None:
+            return "undecided"
+        table = self.differences(self.rows("sweet_spot"), ["scale_km"]).set_index("scale_km")
+        return str(table.loc[self.peak.scale_km, "verdict"])
+
     def with_skill(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows with a ``skill`` column: (accuracy - chance) / (ceiling - chance)."""
         return table.assign(skill=skill(table))
@@ -244,6 +253,11 @@ class RunView:
     def similarity_means(self, value: str = "similarity_mean") -> pd.DataFrame:
         """``similarity_curve`` at the notebook's distances."""
         return similarity_curve(self.similarity, "distances", value)
+
+    @cached_property
+    def coast_shares(self) -> pd.DataFrame:
+        """``accuracy_by_distance`` of the kept predictions; empty without the optional land mask."""
+        return accuracy_by_distance(self.predictions[self.predictions["experiment"] == "coastline"])
 
     @cached_property
     def published(self) -> pd.DataFrame:
