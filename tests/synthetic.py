@@ -237,10 +237,16 @@ def _region_size() -> list[dict]:
 
 
 def _patterns() -> list[dict]:
-    return [_task("patterns", pattern=p, scale_km=s) for p in PATTERNS for s in (400, 600, 800, 1000, 1500)] + [
-        _task("patterns", pattern="gradient", task="regression", scale_km=s, chance=np.nan, ceiling=np.nan)
-        for s in (800, 1500)
-    ]
+    scales = (400, 600, 800, 1000, 1500)
+    equal = [_task("patterns_wavelength", scale_km=np.sqrt(2) * s) for s in scales]
+    return (
+        equal
+        + [_task("patterns", pattern=p, scale_km=s) for p in PATTERNS for s in scales]
+        + [
+            _task("patterns", pattern="gradient", task="regression", scale_km=s, chance=np.nan, ceiling=np.nan)
+            for s in (800, 1500)
+        ]
+    )
 
 
 def _scale_region() -> list[dict]:

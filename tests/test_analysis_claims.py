@@ -143,6 +143,10 @@ def test_both_protocols_are_judged():
     assert list(table.columns) == ["claim_id", "source", "protocol", "statement", "verdict", "evidence"]
 
 
+def test_patterns_are_compared_at_equal_wavelength_too(run):
+    assert "of 30 pairs" in run.loc["patterns_alike_wavelength", "evidence"]
+
+
 def test_regression_is_judged_where_it_was_run(run):
     assert run.loc["regression_use_first", "verdict"] == "contradicted"
     assert "R²" in run.loc["regression_use_first", "evidence"]

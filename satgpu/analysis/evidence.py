@@ -21,7 +21,17 @@ from satgpu.analysis.kernel import first_crossing, half_crossing_km
 from satgpu.analysis.published import published_pairs, published_similarity
 from satgpu.analysis.tables import RunTables
 
-CELL_COLUMNS = ("experiment", "sampling", "pattern", "task", "region", "span_deg", "scale_km", "width_km")
+CELL_COLUMNS = (
+    "experiment",
+    "sampling",
+    "pattern",
+    "task",
+    "region",
+    "span_deg",
+    "scale_km",
+    "wavelength_km",
+    "width_km",
+)
 
 
 @dataclass(frozen=True)

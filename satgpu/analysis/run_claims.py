@@ -10,6 +10,7 @@ import pandas as pd
 from satgpu.analysis.differences import paired_differences, paired_rows
 from satgpu.analysis.evidence import Evidence, contrast, with_interval
 from satgpu.analysis.intervals import Interval, deviation_weights, mean_interval, percentiles
+from satgpu.analysis.judges import all_alike
 from satgpu.analysis.kernel import kernel_resolutions
 from satgpu.analysis.notebook_claims import smaller_is_better
 from satgpu.analysis.skill import probe_resolution, resolution_text
@@ -133,6 +134,16 @@ def smaller_is_better_at_equal_density(evidence: Evidence) -> Finding | None:
     return smaller_is_better(evidence, "fixed_density")
 
 
+def patterns_alike_at_equal_wavelength(evidence: Evidence) -> Finding | None:
+    """Do the advantages lie within 5 points of each other where all patterns repeat after the same 1200 to 2000 km?"""
+    boards, others = evidence.cells("patterns_wavelength"), evidence.cells("patterns", task="classification")
+    if boards.empty:
+        return None
+    rows = pd.concat([boards, others[others["pattern"] != "checkerboard"]])
+    rows = rows.assign(wavelength_km=rows["wavelength_km"].round(1))
+    return all_alike(rows[rows["wavelength_km"].between(1200, 2000)], "pattern", ["wavelength_km"])
+
+
 def density_makes_the_effect(evidence: Evidence) -> Finding | None:
     """Is the region effect larger with a fixed number of points than at a fixed density?"""
     gaps = []
@@ -165,6 +176,10 @@ RUN_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
     "smaller_regions_equal_density": (
         "At equal density of points, too, smaller regions favour {second}",
         smaller_is_better_at_equal_density,
+    ),
+    "patterns_alike_wavelength": (
+        "At equal wavelength all patterns show a similar advantage of {second}",
+        patterns_alike_at_equal_wavelength,
     ),
     "density_effect": ("Part of the region effect is the density of the samples", density_makes_the_effect),
 }
