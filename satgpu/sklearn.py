@@ -75,7 +75,7 @@ class ScikitLearnDraws:
         factor = 2.0 if activation == "logistic" else 6.0
         for weight, bias in zip(layout.weights(self._flat), layout.biases(self._flat), strict=True):
             bound = math.sqrt(factor / sum(weight.shape))
-            weight.copy_(torch.from_numpy(random_state.uniform(-bound, bound, weight.shape)))
+            weight.copy_(torch.from_numpy(random_state.uniform(-bound, bound, weight.mT.shape)).mT)
             bias.copy_(torch.from_numpy(random_state.uniform(-bound, bound, bias.shape)))
         self._order: np.ndarray | None = None
         self._before_orders: tuple | None = None
@@ -193,7 +193,7 @@ class _MLPProbe(BaseEstimator):
             )
         self._layout, self._result = layout, result
         flat = result.parameters.cpu()
-        self.coefs_ = [weight.numpy() for weight in layout.weights(flat)]
+        self.coefs_ = [weight.T.numpy() for weight in layout.weights(flat)]
         self.intercepts_ = [bias.numpy() for bias in layout.biases(flat)]
         self.n_iter_ = result.n_iter
         self.loss_curve_ = result.loss_curve.tolist()

@@ -46,7 +46,7 @@ def test_hand_written_gradients_equal_autograd(activation, hidden, output):
     x, targets = torch.randn(9, 5, dtype=torch.float64), _targets(task, n_outputs, 9)
     a = x
     for layer, (weight, bias) in enumerate(zip(layout.weights(flat), layout.biases(flat), strict=True)):
-        a = a @ weight + bias
+        a = a @ weight.T + bias
         a = a if layer == layout.n_layers - 1 else ACTIVATIONS[activation](a)
     loss = _loss(a, targets, task)
     loss.backward()
@@ -54,7 +54,7 @@ def test_hand_written_gradients_equal_autograd(activation, hidden, output):
     weights, biases = layout.weights(flat.detach()), layout.biases(flat.detach())
     activations = forward(x, weights, biases, activation)
     delta = output_delta(activations[-1], targets, task, 9)
-    found = gradients(x.T.contiguous(), activations, delta, weights, activation)
+    found = gradients(x, activations, delta, weights, activation)
     for grads, views in zip(found, (layout.weights(flat.grad), layout.biases(flat.grad)), strict=True):
         for grad, expected in zip(grads, views, strict=True):
             torch.testing.assert_close(grad, expected, rtol=1e-12, atol=1e-14)
@@ -73,7 +73,7 @@ def test_a_stack_gives_what_its_probes_give_one_by_one(output):
         weights = layout.weights(flat)
         activations = forward(x, weights, layout.biases(flat), "relu")
         delta = output_delta(activations[-1], targets, task, 9)
-        grads = gradients(x.mT.contiguous(), activations, delta, weights, "relu")
+        grads = gradients(x, activations, delta, weights, "relu")
         return [*grads[0], *grads[1], row_losses(activations[-1], targets, task)]
 
     together = run(flat, x, targets)
@@ -86,15 +86,14 @@ def test_a_stack_gives_what_its_probes_give_one_by_one(output):
 @pytest.mark.parametrize("size", [4, 200])  # below and above the size at which oneDNN takes over
 def test_products_of_float32_equal_those_of_float64(size):
     torch.manual_seed(0)
-    x, weight, bias = torch.randn(size, 128), torch.randn(128, 96), torch.randn(96)
+    x, weight, bias = torch.randn(size, 128), torch.randn(96, 128), torch.randn(96)
     delta = torch.randn(size, 96)
     exact = [t.double() for t in (x, weight, bias, delta)]
     cases = [
-        (affine(x, weight, bias), exact[0] @ exact[1] + exact[2]),
-        (affine(x, weight, bias, relu=True), (exact[0] @ exact[1] + exact[2]).clamp_min(0)),
-        (input_gradient(delta, weight), exact[3] @ exact[1].T),
-        (weight_gradient(x.T.contiguous(), delta), exact[0].T @ exact[3]),
-        (weight_gradient(x.T, delta), exact[0].T @ exact[3]),
+        (affine(x, weight, bias), exact[0] @ exact[1].T + exact[2]),
+        (affine(x, weight, bias, relu=True), (exact[0] @ exact[1].T + exact[2]).clamp_min(0)),
+        (input_gradient(delta, weight), exact[3] @ exact[1]),
+        (weight_gradient(x, delta), exact[3].T @ exact[0]),
     ]
     for found, expected in cases:
         assert found.shape == expected.shape
@@ -161,7 +160,6 @@ def test_compiled_minibatches_find_the_bits_of_the_same_lines_in_python(output, 
     batches = list(torch.randn(450, 128, dtype=dtype).split(200))
     arguments = [
         batches,
-        [batch.t().contiguous() for batch in batches],
         _targets(task, n_outputs, 450).to(dtype),
     ]
     found = []
@@ -187,6 +185,6 @@ def test_without_torchscript_the_same_lines_run_as_python(monkeypatch):
 
 
 def test_without_onednn_products_are_torchs(monkeypatch):
-    x, weight, bias = torch.randn(200, 128), torch.randn(128, 96), torch.randn(96)
+    x, weight, bias = torch.randn(200, 128), torch.randn(96, 128), torch.randn(96)
     monkeypatch.setattr(products, "HAS_ONEDNN", False)
-    assert torch.equal(affine(x, weight, bias), x @ weight + bias)
+    assert torch.equal(affine(x, weight, bias), x @ weight.T + bias)

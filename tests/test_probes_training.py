@@ -77,7 +77,7 @@ def test_probes_learn_what_can_be_learned_and_nothing_from_noise():
     Y = torch.cat([small_labels(X, 1), noise])
     rows = torch.arange(1500)
     group = small_group(2, X=X, Y=Y, train_rows=rows[:1000], test_rows=rows[1000:])
-    results = train([group], ProbeOptions(hidden_layer_sizes=(16,), max_iter=100))
+    results = train([group], ProbeOptions(hidden_layer_sizes=(16,), max_iter=100, learning_rate_init=0.01))
     assert results[0, 0].test_score > 0.93
     # Three standard errors of 500 coin tosses.
     assert abs(results[0, 1].test_score - 0.5) < 3 * 0.5 / 500**0.5

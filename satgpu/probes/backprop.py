@@ -2,10 +2,10 @@
 
 The same lines serve one probe, (B, n), and a stack of probes, (P, B, n), in Python and in TorchScript.
 
-    forward    A₀ = x,  Zᵢ = Aᵢ₋₁·Wᵢ + bᵢ,  Aᵢ = f(Zᵢ),  the last Z without f
+    forward    A₀ = x,  Zᵢ = Aᵢ₋₁·Wᵢᵀ + bᵢ,  Aᵢ = f(Zᵢ),  the last Z without f
     loss       binary cross-entropy, cross-entropy or half the squared error, mean over the minibatch
     backward   Δ = (out - y)/B at the last layer, for all three losses (their canonical links);
-               ∇Wᵢ = Aᵢ₋₁ᵀ·Δᵢ,  ∇bᵢ = Σ Δᵢ,  Δᵢ₋₁ = (Δᵢ·Wᵢᵀ) ∘ f'(Aᵢ₋₁)
+               ∇Wᵢ = Δᵢᵀ·Aᵢ₋₁,  ∇bᵢ = Σ Δᵢ,  Δᵢ₋₁ = (Δᵢ·Wᵢ) ∘ f'(Aᵢ₋₁)
 """
 
 import torch
@@ -19,7 +19,7 @@ def forward(x: Tensor, weights: list[Tensor], biases: list[Tensor], activation: 
 
     Args:
         x: (..., B, D).
-        weights: (..., n_in, n_out) for each layer.
+        weights: (..., n_out, n_in) for each layer.
         biases: (..., n_out) for each layer.
 
     Returns:
@@ -39,15 +39,15 @@ def forward(x: Tensor, weights: list[Tensor], biases: list[Tensor], activation: 
 
 
 def gradients(
-    x_transposed: Tensor, activations: list[Tensor], delta: Tensor, weights: list[Tensor], activation: str
+    x: Tensor, activations: list[Tensor], delta: Tensor, weights: list[Tensor], activation: str
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Gradients of the loss to weights and biases.
 
     Args:
-        x_transposed: (..., D, B) the minibatch.
+        x: (..., B, D) the minibatch.
         activations: what ``forward`` gave.
         delta: (..., B, C) gradient of the loss to the raw output.
-        weights: (..., n_in, n_out) for each layer.
+        weights: (..., n_out, n_in) for each layer.
 
     Returns:
         (weight gradients, bias gradients), shaped like weights and biases.
@@ -55,7 +55,7 @@ def gradients(
     weight_grads: list[Tensor] = []
     bias_grads: list[Tensor] = []
     for layer in range(len(weights) - 1, -1, -1):
-        below = activations[layer - 1].transpose(-2, -1) if layer > 0 else x_transposed
+        below = activations[layer - 1] if layer > 0 else x
         weight_grads.append(weight_gradient(below, delta))
         bias_grads.append(delta.sum(-2))
         if layer > 0:

@@ -23,19 +23,17 @@ class EpochData:
     Attributes:
         order: (n_fit,).
         batches: (B, D) minibatches, the last one shorter.
-        transposed: (D, B) the same, contiguous, as the weight gradients want them.
     """
 
     order: Tensor
     batches: list[Tensor]
-    transposed: list[Tensor]
 
 
 def epoch_data(cohort: Cohort, epoch: int) -> EpochData:
     """Gather the minibatches of one epoch."""
     order = cohort.draws.order(cohort.members[0], epoch, cohort.X_fit.shape[0])
     batches = list(cohort.X_fit.index_select(0, order).split(cohort.options.batch_size))
-    return EpochData(order, batches, [batch.t().contiguous() for batch in batches])
+    return EpochData(order, batches)
 
 
 class LiveProbe:
@@ -85,7 +83,6 @@ class LiveProbe:
         targets, n_steps = self.targets.index_select(0, data.order), len(data.batches)
         outputs, squares = compiled_minibatches()(
             data.batches,
-            data.transposed,
             targets,
             self.adam,
             self.settings,

@@ -21,7 +21,6 @@ from satgpu.probes.products import HAS_ONEDNN
 
 def train_minibatches(
     batches: list[Tensor],
-    transposed: list[Tensor],
     targets: Tensor,
     state: AdamTensors,
     settings: AdamSettings,
@@ -34,7 +33,6 @@ def train_minibatches(
 
     Args:
         batches: (B, D) inputs, the last one shorter.
-        transposed: (D, B) the same.
         targets: (n_fit, C) in the order of the minibatches.
         state: parameters and moments, updated in place.
         settings: of Adam.
@@ -54,7 +52,7 @@ def train_minibatches(
         activations = forward(batches[i], state.weights, state.biases, activation)
         outputs.append(activations[-1])
         delta = output_delta(activations[-1], targets[start : start + n_rows], task, n_rows)
-        weight_grads, bias_grads = gradients(transposed[i], activations, delta, state.weights, activation)
+        weight_grads, bias_grads = gradients(batches[i], activations, delta, state.weights, activation)
         fused_adam(state, weight_grads, bias_grads, settings, step_sizes[i], n_rows)
         start += n_rows
     return torch.cat(outputs), torch.stack(squares)

@@ -53,10 +53,10 @@ class Layout:
         return 2 * first + 3 * sum(others)
 
     def weights(self, flat: Tensor) -> list[Tensor]:
-        """Views (..., n_in, n_out) into ``flat`` (..., size), one for each layer."""
+        """Views (..., n_out, n_in) into ``flat`` (..., size), one for each layer."""
         views, start = [], 0
         for n_in, n_out in self._pairs():
-            views.append(flat[..., start : start + n_in * n_out].unflatten(-1, (n_in, n_out)))
+            views.append(flat[..., start : start + n_in * n_out].unflatten(-1, (n_out, n_in)))
             start += _padded(n_in * n_out)
         return views
 
@@ -89,11 +89,11 @@ def initial_parameters(seeds: Tensor, layout: Layout, activation: str) -> Tensor
     flat = torch.zeros(*seeds.shape, layout.size, dtype=torch.float64, device=seeds.device)
     factor = 2.0 if activation == "logistic" else 6.0
     for layer, (weight, bias) in enumerate(zip(layout.weights(flat), layout.biases(flat), strict=True)):
-        n_in, n_out = weight.shape[-2:]
+        n_out, n_in = weight.shape[-2:]
         index = torch.arange((n_in + 1) * n_out, device=seeds.device)
         uniform = hash_uniform(seeds.unsqueeze(-1), _FIRST_STREAM + layer, index)
         values = (2.0 * uniform - 1.0) * math.sqrt(factor / (n_in + n_out))
-        weight.copy_(values[..., : n_in * n_out].unflatten(-1, (n_in, n_out)))
+        weight.copy_(values[..., : n_in * n_out].unflatten(-1, (n_out, n_in)))
         bias.copy_(values[..., n_in * n_out :])
     return flat
 

@@ -142,7 +142,7 @@ class SlotBank:
             activations = forward(x, self.weights, self.biases, options.activation)
             self.outputs[:, rows] = activations[-1]
             delta = output_delta(activations[-1], targets[:, rows], task, n_rows)
-            self.adam.update(*gradients(x.mT, activations, delta, self.weights, options.activation), n_rows)
+            self.adam.update(*gradients(x, activations, delta, self.weights, options.activation), n_rows)
         total = row_losses(self.outputs, targets, task).sum(-1) + 0.5 * self.adam.alpha * penalty
         self._judge(total / self.shape.n_fit)
 

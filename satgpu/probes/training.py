@@ -128,5 +128,5 @@ def _cohort_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, b
         return _COHORT_PROBES
     n_train, n_features = group.train_rows.shape[0], group.X.shape[1]
     per_probe = dtype.itemsize * (5 * Layout((n_features, *options.hidden_layer_sizes, 1)).size + 3 * n_train)
-    shared = dtype.itemsize * 6 * n_train * n_features  # the rows, and two epochs of minibatches both ways round
+    shared = dtype.itemsize * 4 * n_train * n_features  # the rows, and two epochs of minibatches
     return max(1, min(_COHORT_PROBES, (budget_bytes - shared) // per_probe))
