@@ -99,13 +99,8 @@ def coastline_section(view: RunView) -> Section:
         sentences.append(
             f"Right at {100 * HALF_WAY:.0f} % of the places from this far off the coast: {listing(distances)}."
         )
-    return Section(
-        "Land or ocean",
-        sentences,
-        (
-            "satgpu.analysis.summarise(results, by=['encoder'], value='test_accuracy' and 'test_iou') over "(
-                "experiment == 'coastline'; distances: "
-                "satgpu.report.coast.coast_resolution(accuracy_by_distance(predictions))"
-            )
-        ),
+    recompute = (
+        "satgpu.analysis.summarise(results, ['encoder'], 'test_accuracy' or 'test_iou'), experiment == 'coastline'"
     )
+    recompute += "; distances: satgpu.report.coast.coast_resolution(accuracy_by_distance(predictions))"
+    return Section("Land or ocean", sentences, recompute)
