@@ -14,10 +14,15 @@ from satgpu.analysis.evidence import contrast
 from .headline import conditions
 from .learned import learned_section
 from .other_findings import boundary_section, coastline_section, similarity_section
-from .section import Section, tally_words
+from .section import Section, paired_call, tally_words
 from .view import EXPERIMENT_TITLES, PROBE_EXPERIMENTS, STARVED_BELOW, RunView
 from .words import count, listing, pattern_label, percent_interval, points_interval, sampling_label
 
+MEASURES = (
+    "Half similarity: the distance at which the mean cosine similarity of two places falls to one half. "
+    "180°/l₉₀: l₉₀ is the harmonic degree below which 90 % of the similarity kernel's power lies. "
+    "Both come from the embedding itself, without a probe."
+)
 FIGURE_OF = {
     "Sweet spot": "sweet_spot_fine",
     "Region size": "region_size_effect",
@@ -46,22 +51,16 @@ def sections(view: RunView) -> list[Section]:
 def peak_section(view: RunView) -> Section:
     """Where the second encoder of the pair leads most, and the scales that can't be told from it."""
     rows = view.rows("sweet_spot")
-    recompute = (
-        "satgpu.analysis.peak and paired_differences(results, first, second, by=['scale_km']) over "
-        "experiment == 'sweet_spot'"
-    )
+    recompute = paired_call("sweet_spot", "scale_km", more=", and satgpu.analysis.peak")
     if not view.pair:
         return Section("Sweet spot", _single(view, rows, "scale_km", "km cells"), "satgpu.analysis.summarise")
     peak, table = view.peak, view.differences(rows, ["scale_km"])
     if peak is None:
         return Section("Sweet spot")
     first, second = view.pair_labels
+    value = points_interval(peak.difference, peak.low, peak.high)
     sentences = [
-        (
-            f"Largest difference, {second} minus {first}: "
-            f"{points_interval(peak.difference, peak.low, peak.high)} at {peak.scale_km:g} km cells (global "
-            f"checkerboard)."
-        )
+        f"Largest difference, {second} minus {first}: {value} at {peak.scale_km:g} km cells (global checkerboard)."
     ]
     near = peak.indistinguishable_km
     if view.replicates < 2:
@@ -91,14 +90,7 @@ def region_section(view: RunView) -> Section:
             f"region and {_at_span(high, density)} in the largest: "
             f"{_trend(view, sampling, low['span_deg'], high['span_deg'])}."
         )
-    return Section(
-        "Region size",
-        sentences,
-        (
-            "satgpu.analysis.paired_differences(results, first, second, by=['sampling', 'span_deg']) over "
-            "experiment == 'region_size'"
-        ),
-    )
+    return Section("Region size", sentences, paired_call("region_size", "sampling", "span_deg"))
 
 
 def _at_span(row: pd.Series, density: pd.Series) -> str:
@@ -142,14 +134,8 @@ def pattern_section(view: RunView) -> Section:
         sentences += _best_pattern(view, list(ordered["pattern"]))
     fields = rows[rows["task"] == "regression"]
     sentences += _regression(view, fields)
-    return Section(
-        "Patterns",
-        sentences,
-        (
-            "satgpu.analysis.paired_differences(results, first, second, by=['pattern']) over experiment == "
-            "'patterns'; regression: value='test_r2'"
-        ),
-    )
+    recompute = paired_call("patterns", "pattern", more="; regression: value='test_r2'")
+    return Section("Patterns", sentences, recompute)
 
 
 def _best_pattern(view: RunView, patterns: list[str]) -> list[str]:
@@ -163,12 +149,8 @@ def _best_pattern(view: RunView, patterns: list[str]) -> list[str]:
     names = [pattern_label(pattern) for pattern in patterns[:2]]
     verdict = names[0] if decided else f"undecided between {names[0]} and {names[1]}"
     interval = (change.low, change.high) if view.replicates > 1 else (np.nan, np.nan)
-    return [
-        (
-            f"Best pattern for {view.pair_labels[1]}: {verdict} ({names[0]} minus {names[1]} "
-            f"{points_interval(change.mean, *interval)})."
-        )
-    ]
+    value = points_interval(change.mean, *interval)
+    return [f"Best pattern for {view.pair_labels[1]}: {verdict} ({names[0]} minus {names[1]} {value})."]
 
 
 def _regression(view: RunView, rows: pd.DataFrame) -> list[str]:
@@ -185,9 +167,8 @@ def _regression(view: RunView, rows: pd.DataFrame) -> list[str]:
 
 
 def _leader(view: RunView, verdict: str) -> str:
-    return {"first": f"{view.pair_labels[0]} better", "second": f"{view.pair_labels[1]} better"}.get(
-        verdict, "undecided"
-    )
+    names = dict(zip(("first", "second"), view.pair_labels, strict=True))
+    return f"{names[verdict]} better" if verdict in names else "undecided"
 
 
 def scale_region_section(view: RunView) -> Section:
@@ -209,14 +190,7 @@ def scale_region_section(view: RunView) -> Section:
             tally_words(view, table, "combination")
             + f" Fewer than {STARVED_BELOW} training points per cell in {_starved_cells(rows)} of them."
         )
-    return Section(
-        "Scale and region",
-        sentences,
-        (
-            "satgpu.analysis.paired_differences(results, first, second, by=['region', 'span_deg', "
-            "'scale_km']) over experiment == 'scale_region'"
-        ),
-    )
+    return Section("Scale and region", sentences, paired_call("scale_region", "region", "span_deg", "scale_km"))
 
 
 def _starved_cells(rows: pd.DataFrame) -> int:
@@ -246,10 +220,6 @@ def absent_experiments(view: RunView) -> list[str]:
 def resolution_notes(view: RunView) -> list[str]:
     """What the headline numbers mean and what they belong to."""
     return [
-        (
-            "Half similarity: the distance at which the mean cosine similarity of two places falls to one "
-            "half. 180°/l₉₀: l₉₀ is the harmonic degree below which 90 % of the similarity kernel's power "
-            "lies. Both come from the embedding itself, without a probe."
-        ),
+        MEASURES,
         *conditions(view),
     ]

@@ -2,40 +2,30 @@
 
 import numpy as np
 
-from .section import Section
+from .section import Section, paired_call
 from .view import RunView
 from .words import count, points_interval
 
+TITLE = "How much of it is learned"
+UNTRAINED_PAIR = (
+    "Nothing here is learned: both encoders of the pair carry seeded random weights, so every difference above "
+    "comes from the harmonics and the architecture alone."
+)
+NO_TWINS = "Not known from this run: no untrained encoders of the same L ran beside the pair."
+
 
 def learned_section(view: RunView) -> Section:
-    """How much of the advantage an untrained encoder has already."""
-    title, recompute = (
-        "How much of it is learned",
-        (
-            "satgpu.analysis.paired_differences for the pair and for the untrained pair, by=['scale_km'], "
-            "over experiment == 'sweet_spot'"
-        ),
-    )
+    """How much of the advantage an untrained encoder has already, and whether chance stays chance."""
     if not view.pair:
-        return Section(title)
+        return Section(TITLE)
     if all(spec.startswith("untrained") for spec in view.pair):
-        return Section(
-            title,
-            [
-                (
-                    "Nothing here is learned: both encoders of the pair carry seeded random weights, so every "
-                    "difference above comes from the harmonics and the architecture alone."
-                )
-            ],
-            recompute,
-        )
-    if not view.untrained_pair:
-        return Section(
-            title, ["Not known from this run: no untrained encoders of the same L ran beside the pair."], recompute
-        )
-    return Section(
-        title, [*_share_without_training(view), *_learned_by_encoder(view), *_chance_controls(view)], recompute
-    )
+        answer = [UNTRAINED_PAIR]
+    elif view.untrained_pair:
+        answer = [*_share_without_training(view), *_learned_by_encoder(view)]
+    else:
+        answer = [NO_TWINS]
+    recompute = paired_call("sweet_spot", more=", for the pair and for the untrained pair")
+    return Section(TITLE, answer + _chance_controls(view), recompute)
 
 
 def _share_without_training(view: RunView) -> list[str]:
@@ -78,14 +68,11 @@ def _chance_controls(view: RunView) -> list[str]:
     shuffled = view.shuffled()
     if shuffled["test_accuracy"].notna().sum() == 0:
         return []
-    excess = shuffled.assign(excess=shuffled["test_accuracy"] - shuffled["chance"])
-    (row,) = view.means(excess.assign(all="all"), ["all"], "excess").to_dict("records")
-    return [
-        (
-            f"With shuffled labels the probes score {points_interval(row['mean'], row['low'], row['high'])} "
-            f"above chance, over {count(len(shuffled), 'probe')}: {_at_chance(row)}."
-        )
-    ]
+    excess = shuffled.assign(excess=shuffled["test_accuracy"] - shuffled["chance"], all="all")
+    (row,) = view.means(excess, ["all"], "excess").to_dict("records")
+    value = points_interval(row["mean"], row["low"], row["high"])
+    probes = count(len(shuffled), "probe")
+    return [f"With shuffled labels the probes score {value} above chance, over {probes}: {_at_chance(row)}."]
 
 
 def _at_chance(row: dict) -> str:

@@ -33,3 +33,9 @@ def tally_words(view: RunView, table: pd.DataFrame, noun: str) -> str:
         f"Of {count(len(table), noun)}, {second} leads in {tally.get('second', 0)}, {first} in "
         f"{tally.get('first', 0)}; {tally.get('undecided', 0)} undecided (false discovery rate 5 %)."
     )
+
+
+def paired_call(experiment: str, *by: str, more: str = "") -> str:
+    """The call that gives back the paired differences of an experiment."""
+    call = f"satgpu.analysis.paired_differences(results, first, second, by={list(by)})"
+    return f"{call} over experiment == '{experiment}'{more}"
