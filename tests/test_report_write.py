@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -105,6 +106,33 @@ def test_every_figure_on_the_page_has_numbers_in_its_alt_text_and_a_narrow_drawi
     images = re.findall(r"<img[^>]*alt=\"([^\"]*)\"", page)
     assert len(images) == len(FIGURES) == page.count("<source media=")
     assert all(len(re.findall(r"\d", alt)) >= 4 for alt in images), [alt for alt in images if not re.search(r"\d", alt)]
+
+
+class Balance(HTMLParser):
+    """Collects ids, and elements that are closed out of order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.links, self.faults = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes["href"]] if tag == "a" else []
+        if tag not in ("meta", "source", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            self.faults.append((tag, self.getpos()))
+
+
+def test_page_is_well_formed_and_its_links_lead_somewhere(page):
+    balance = Balance()
+    balance.feed(page)
+    assert balance.open == [] and balance.faults == []
+    assert len(set(balance.ids)) == len(balance.ids)
+    assert balance.links and {link.removeprefix("#") for link in balance.links} <= set(balance.ids)
 
 
 def test_pictures_stand_in_the_order_people_want_them(page):
