@@ -98,3 +98,17 @@ def test_field_rows_hold_neither_shuffled_labels_nor_failures(results):
 def test_fewer_than_five_points_a_cell_is_starved(results):
     rows = results.assign(train_points_per_cell=[4.9, 5.0] * (len(results) // 2) + [5.0] * (len(results) % 2))
     assert is_starved(rows).iloc[:2].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("config", "threshold"), [("", 0.5), ("seed: 1", 0.5), ("resolution: {threshold: 0.7}", 0.7)]
+)
+def test_the_skill_threshold_is_the_runs_option(config, threshold):
+    empty = pd.DataFrame()
+    assert RunTables(empty, empty, empty, {}, config).skill_threshold == threshold
+
+
+def test_a_broken_configuration_is_told():
+    empty = pd.DataFrame()
+    with pytest.raises(UserError, match=r"config\.yaml of this run cannot be read"):
+        RunTables(empty, empty, empty, {}, "resolution: {threshold: high}").skill_threshold  # noqa: B018

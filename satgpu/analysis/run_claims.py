@@ -201,7 +201,9 @@ def _finer_probe(evidence: Evidence, sampling: str, where: str) -> Finding | Non
     rows = rows[(rows["sampling"] == sampling) & (rows["probe"] == "mlp")]
     if not _has_both(rows, evidence):
         return None
-    table = probe_resolution(rows[rows["encoder"].isin([evidence.first, evidence.second])]).set_index("encoder")
+    rows = rows[rows["encoder"].isin([evidence.first, evidence.second])]
+    threshold = evidence.tables.skill_threshold
+    table = probe_resolution(rows, threshold).set_index("encoder")
     if not table.index.is_unique:
         return None
     sides = [table.loc[name] for name in (evidence.first, evidence.second)]
@@ -214,7 +216,7 @@ def _finer_probe(evidence: Evidence, sampling: str, where: str) -> Finding | Non
     density = (
         f"{sides[0]['points_per_cell_low']:.0f} to {sides[0]['points_per_cell_high']:.0f} training points per cell"
     )
-    return _finer(evidence, bounds, f"skill crosses one half at: {described} ({probe}, {density})", where)
+    return _finer(evidence, bounds, f"skill crosses {threshold:g} at: {described} ({probe}, {density})", where)
 
 
 def _bounds(side: pd.Series) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from satgpu.columns import CURVE_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
 from satgpu.errors import UserError
@@ -29,6 +30,7 @@ TASK_COLUMNS = (
 # What tells one kind of probe from another.
 PROBE_COLUMNS = ("probe", "hidden_layer_sizes", "standardize")
 STARVED_POINTS_PER_CELL = 5.0
+DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class RunTables:
     training_curves: pd.DataFrame
     environment: dict
     config: str = ""
+
+    @property
+    def skill_threshold(self) -> float:
+        """The skill at which a scale counts as read: the run's option, 0.5 where its configuration doesn't say."""
+        try:
+            config = yaml.safe_load(self.config) or {}
+            return float(config.get("resolution", {}).get("threshold", DEFAULT_THRESHOLD))
+        except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+            raise UserError(f"config.yaml of this run cannot be read ({error.__class__.__name__}); restore it") from error
 
     @property
     def compared_pair(self) -> tuple[str, str]:

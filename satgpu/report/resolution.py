@@ -78,7 +78,8 @@ def _skill_panel(axes: Axes, view: RunView, rows: pd.DataFrame, sampling: str, h
     axes.set_title(PANELS[sampling])
     reference_line(axes, 0.0, "chance")
     reference_line(axes, 1.0, "best\npossible")
-    reference_line(axes, float(found["threshold"].iloc[0]) if len(found) else 0.5, "½")
+    threshold = view.tables.skill_threshold
+    reference_line(axes, threshold, "½" if threshold == 0.5 else f"{threshold:g}")
     _mark_resolutions(axes, view, found)
     _mark_nominal(axes, view, handles)
     starved = rows[rows["train_points_per_cell"] < STARVED_BELOW]["scale_km"]

@@ -236,7 +236,8 @@ class RunView:
     def probe_resolutions(self) -> pd.DataFrame:
         """``probe_resolution`` of the resolution experiment; the caps of one scale count as one region."""
         rows = self.results[self.results["experiment"] == "resolution"]
-        return probe_resolution(rows.assign(region=rows["region"].mask(rows["sampling"] == "local_caps", "caps")))
+        rows = rows.assign(region=rows["region"].mask(rows["sampling"] == "local_caps", "caps"))
+        return probe_resolution(rows, self.tables.skill_threshold)
 
     @cached_property
     def kernels(self) -> pd.DataFrame:
