@@ -8,6 +8,7 @@ import torch
 from probe_groups import SMALL, part_of, small_group, small_inputs, train, train_in_slots
 
 from satgpu.probes import ProbeOptions, slot_engine
+from satgpu.probes.draws import HashedDraws
 from satgpu.probes.slots import BankShape, SlotBank
 from satgpu.probes.training import _cohorts
 
@@ -63,6 +64,23 @@ def test_a_probe_in_any_slot_before_or_after_a_refill_is_the_same_to_the_last_bi
     for key in forth:
         assert torch.equal(forth[key].parameters, back[key].parameters)
     assert torch.equal(alone[0, 7].parameters, forth[0, 7].parameters)
+
+
+def test_probes_with_draws_of_their_own_share_a_bank_with_others():
+    class Backwards(HashedDraws):
+        """Draws that can't be made for all slots at once."""
+
+        def order(self, probe, epoch, n_fit):
+            return super().order(probe, epoch, n_fit).flip(0)
+
+    def groups():
+        yield small_group(2, seed=0)
+        yield small_group(2, seed=1, draws=Backwards(5, torch.arange(2), shared=False))
+        yield small_group(2, seed=2, draws=HashedDraws(6, torch.arange(2), shared=False))
+
+    expected, (found, _) = train(groups(), dtype=torch.float64), train_in_slots(groups(), n_slots=8)
+    for key in expected:
+        _assert_alike(found[key], expected[key])
 
 
 def test_a_non_finite_probe_is_frozen_in_its_slot():

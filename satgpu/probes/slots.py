@@ -100,30 +100,32 @@ class SlotBank:
             self.fit_targets[slot].copy_(cohort.targets(member, fit))
             self.validation_labels[slot].copy_(cohort.labels(member, validation))
             self.occupants[slot] = (cohort, member)
-        self._load_draws(arrivals, slots)
+        self._load_draws(arrivals)
         self.best_flat[slots] = self.flat[slots]
         alphas = [cohort.alpha(member) for _, cohort, member in arrivals]
         rates = [cohort.learning_rate(member) for _, cohort, member in arrivals]
         self.adam.reset(slots, _column(alphas, slots), _column(rates, slots))
         self.rule.reset(slots)
 
-    def _load_draws(self, arrivals: list[tuple[int, Cohort, int]], slots: Tensor) -> None:
+    def _load_draws(self, arrivals: list[tuple[int, Cohort, int]]) -> None:
         """First weights and order seeds; those that are hashes of seeds all at once."""
-        if all(isinstance(cohort.draws, HashedDraws) for _, cohort, _ in arrivals):
-            seeds = torch.stack([cohort.draws.probe_seeds[member] for _, cohort, member in arrivals])
+        hashed = [arrival for arrival in arrivals if _is_hashed(arrival[1])]
+        if hashed:
+            slots = torch.tensor([slot for slot, _, _ in hashed], device=self.flat.device)
+            seeds = torch.stack([cohort.draws.probe_seeds[member] for _, cohort, member in hashed])
             first = initial_parameters(seeds.to(slots.device), self.shape.layout, self.options.activation)
             self.flat[slots] = first.to(self.flat.dtype)
-            order_seeds = [_as_int64(cohort.draws.order_seed(member)) for _, cohort, member in arrivals]
+            order_seeds = [_as_int64(cohort.draws.order_seed(member)) for _, cohort, member in hashed]
             self.order_seeds[slots] = torch.tensor(order_seeds, device=slots.device)
-        else:
-            for slot, cohort, member in arrivals:
+        for slot, cohort, member in arrivals:
+            if not _is_hashed(cohort):
                 self.flat[slot].copy_(cohort.parameters(member))
 
     def draw_orders(self) -> None:
         """The minibatch order of every slot's next epoch."""
         self.order.copy_(hashed_orders(self.order_seeds, self.rule.epochs, self.shape.n_fit))
         for slot, occupant in enumerate(self.occupants):
-            if occupant is not None and not isinstance(occupant[0].draws, HashedDraws):
+            if occupant is not None and not _is_hashed(occupant[0]):
                 cohort, member = occupant
                 order = cohort.draws.order(member, int(self.rule.epochs[slot]), self.shape.n_fit)
                 self.order[slot].copy_(order)
@@ -208,6 +210,11 @@ class SlotRule:
             before = curve.gather(1, here)
             now = torch.where(self.is_live.unsqueeze(-1), value.to(curve.dtype).unsqueeze(-1), before)
             curve.scatter_(1, here, now)
+
+
+def _is_hashed(cohort: Cohort) -> bool:
+    """Whether a cohort's draws can be made for all slots at once."""
+    return type(cohort.draws) is HashedDraws
 
 
 def _column(values: list[float], like: Tensor) -> Tensor:
