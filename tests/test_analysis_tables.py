@@ -1,6 +1,8 @@
 """Tables read back as they were written, and unreadable ones refused in one line."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -112,3 +114,8 @@ def test_a_broken_configuration_is_told():
     empty = pd.DataFrame()
     with pytest.raises(UserError, match=r"config\.yaml of this run cannot be read"):
         RunTables(empty, empty, empty, {}, "resolution: {threshold: high}").skill_threshold  # noqa: B018
+
+
+def test_analysis_reads_tables_without_torch():
+    program = "import sys, satgpu.analysis; assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", program], check=True)

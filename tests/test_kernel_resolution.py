@@ -162,3 +162,16 @@ def test_embedding_of_the_wrong_shape_is_refused():
 def test_design_too_small_is_refused(sizes):
     with pytest.raises(UserError, match="a kernel needs 2 circles or more"):
         CircleDesign(**sizes)
+
+
+@pytest.mark.cuda
+def test_a_gpu_gives_the_same_resolution():
+    encoder = CoordinatesAndNoise(1500)
+
+    def on_gpu(lonlat_deg):
+        assert lonlat_deg.is_cuda
+        return encoder(lonlat_deg.cpu()).cuda()
+
+    here, there = kernel_resolution(encoder, design=SMALL), kernel_resolution(on_gpu, device="cuda", design=SMALL)
+    assert there.half_similarity_km == pytest.approx(here.half_similarity_km, rel=1e-4)
+    assert there.l90 == pytest.approx(here.l90, rel=1e-3)
