@@ -1,7 +1,5 @@
 """The four questions a reader comes with, each answered in a sentence or two."""
 
-import numpy as np
-
 from .headline import effective_resolution
 from .learned import learned_section
 from .view import RunView
@@ -41,7 +39,8 @@ def _number(rows, how: str) -> str:
     if rows.empty:
         return ""
     row = rows.iloc[0]
-    return f"{km_interval(row['value'], row['low'] if row['low'] > 0 else np.nan, row['high'], row['censored'])} {how}"
+    starved = ", starved of points," if row["starved"] is True and not row["censored"] else ""
+    return f"{km_interval(row['value'], row['low'], row['high'], row['censored'])}{starved} {how}"
 
 
 def _where_better(view: RunView) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from satgpu.analysis.evidence import contrast
+from satgpu.analysis.notebook_claims import best_pattern
 
 from .headline import conditions
 from .learned import learned_section
@@ -51,7 +52,7 @@ def sections(view: RunView) -> list[Section]:
 def peak_section(view: RunView) -> Section:
     """Where the second encoder of the pair leads most, and the scales that can't be told from it."""
     rows = view.rows("sweet_spot")
-    recompute = paired_call("sweet_spot", "scale_km", more=", and satgpu.analysis.peak")
+    recompute = paired_call("sweet_spot", "scale_km", more="; peak and satgpu.analysis.evidence.contrast")
     if not view.pair:
         return Section("Sweet spot", _single(view, rows, "scale_km", "km cells"), "satgpu.analysis.summarise")
     peak, table = view.peak, view.differences(rows, ["scale_km"])
@@ -145,7 +146,7 @@ def _best_pattern(view: RunView, patterns: list[str]) -> list[str]:
     change = contrast(
         *(view.evidence.cells("patterns", pattern=pattern, task="classification") for pattern in patterns[:2])
     )
-    decided = view.replicates > 1 and change.low > 0
+    decided = best_pattern(view.evidence).verdict == "supported"
     names = [pattern_label(pattern) for pattern in patterns[:2]]
     verdict = names[0] if decided else f"undecided between {names[0]} and {names[1]}"
     interval = (change.low, change.high) if view.replicates > 1 else (np.nan, np.nan)

@@ -4,10 +4,15 @@ import numpy as np
 import pandas as pd
 
 from .style import EARTH_HALF_KM, encoder_label, km_text
-from .view import RunView
+from .view import STARVED_BELOW, RunView
 from .words import km_interval
 
 NOTHING = "–"
+EARTH_KM = EARTH_HALF_KM / np.pi
+OPEN = (
+    "An open end: the data set no limit there. Starved: the crossing lies where a cell holds fewer than "
+    f"{STARVED_BELOW} training points, and more points might show a finer resolution."
+)
 _PROBE_FACTS = (
     "sampling",
     "threshold",
@@ -160,8 +165,7 @@ def _cell(own: pd.DataFrame, measure: str, sampling: str | None = None) -> str:
     row = found.iloc[0]
     if row["censored"] == "not reached by" and measure == "half_similarity":
         return "never falls to ½"
-    low = row["low"] if row["low"] > 0 else np.nan  # an open bound
-    words = km_interval(row["value"], low, row["high"], row["censored"])
+    words = km_interval(row["value"], row["low"], row["high"], row["censored"])
     return words + (" (starved)" if row["starved"] is True and not row["censored"] else "")
 
 
@@ -174,18 +178,24 @@ def conditions(view: RunView) -> list[str]:
         first = rows.iloc[0]
         low, high = rows["points_per_cell_low"].min(), rows["points_per_cell_high"].max()
         density = f"{low:.3g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.3g} to {high:.3g}"
-        extent = (
-            "the whole globe"
-            if sampling == "fixed_per_cell"
-            else f"caps of {rows['extent_km2_low'].min():.2g} to {rows['extent_km2_high'].max():.2g} km²"
+        small, large = (
+            km_text(cap_radius_km(area)) for area in (rows["extent_km2_low"].min(), rows["extent_km2_high"].max())
         )
+        extent = "the whole globe" if sampling == "fixed_per_cell" else f"caps of {small} to {large} km radius"
         scaling = "standardised" if first["standardize"] else "unscaled"
         sentences.append(
             f"Probes on {extent}: {pattern(first)}, MLP {first['hidden_layer_sizes']} on {scaling} embeddings, "
             f"{density} training points per cell, skill {first['threshold']:g}, "
             f"{km_text(rows['finest_km'].min())} to {km_text(rows['coarsest_km'].max())} km tried."
         )
+    if any("open" in cell for cell in headline(view).to_numpy().ravel()):
+        sentences.append(OPEN)
     return sentences
+
+
+def cap_radius_km(area_km2: float) -> float:
+    """Radius along the sphere of a cap of an area."""
+    return float(EARTH_KM * np.arccos(np.clip(1 - area_km2 / (2 * np.pi * EARTH_KM**2), -1, 1)))
 
 
 def pattern(row: pd.Series) -> str:

@@ -51,8 +51,8 @@ def _finding(view: RunView) -> str:
     if rows.loc[coarse, "spectral_low"] <= rows.loc[fine, "spectral_high"]:
         return ""
     names = dict(zip(view.pair, view.pair_labels, strict=True))
-    kilometres = [f"{km_text(rows.loc[spec, 'spectral_km'])} km" for spec in (fine, coarse)]
-    return f"{names[fine]}'s embedding holds detail down to {kilometres[0]}, {names[coarse]}'s down to {kilometres[1]}"
+    fine_km, coarse_km = (km_text(rows.loc[spec, "spectral_km"]) for spec in (fine, coarse))
+    return f"By its spectrum, {names[fine]}'s embedding resolves {fine_km} km, {names[coarse]}'s {coarse_km} km"
 
 
 def skill_means(view: RunView, rows: pd.DataFrame) -> pd.DataFrame:

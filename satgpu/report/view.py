@@ -1,15 +1,15 @@
 """A run as its pages see it: one protocol's rows, who is compared with whom, and each answer computed once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis import RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
-from satgpu.analysis.evidence import Evidence, evidence_of_run
+from satgpu.analysis import Peak, RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
+from satgpu.analysis.evidence import Evidence, contrast, corrected, evidence_of_run
 from satgpu.analysis.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
 from satgpu.analysis.published import compare_with_published
 from satgpu.analysis.tables import STARVED_POINTS_PER_CELL, read_table
@@ -220,12 +220,22 @@ class RunView:
         return table.assign(skill=skill(table))
 
     @cached_property
-    def peak(self):
-        """The pair's largest difference in the sweet spot and the scales it can't be told from, or None."""
+    def peak(self) -> Peak | None:
+        """The pair's largest difference in the sweet spot, and the scales that it can't be told from.
+
+        The scales are told apart by ``contrast``, whose intervals are never
+        narrower than the error of the test sets; three replicates alone can
+        agree by luck.
+        """
         rows = self.rows("sweet_spot")
         if not self.pair or self.differences(rows, ["scale_km"]).empty:
             return None
-        return peak(rows[rows["test_accuracy"].notna()], *self.pair)
+        found = peak(rows[rows["test_accuracy"].notna()], *self.pair)
+        cells = dict(list(self.evidence.cells("sweet_spot").groupby("scale_km")))
+        sure = corrected(len(cells) - 1)
+        others = [km for km in cells if km != found.scale_km]
+        alike = [km for km in others if not contrast(cells[found.scale_km], cells[km], sure).low > 0]
+        return replace(found, indistinguishable_km=tuple(sorted([found.scale_km, *alike])))
 
     @cached_property
     def evidence(self) -> Evidence:

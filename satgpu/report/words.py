@@ -34,18 +34,20 @@ def percent_interval(mean: float, low: float, high: float) -> str:
 
 
 def km_interval(km: float, low: float, high: float, censored: str = "") -> str:
-    """``558 km [540, 581]``, ``finer than 100 km``; an open end is written ``…``.
+    """``558 km [540, 581]``, ``finer than 100 km``; bounds of 0 and infinity are open, two unknown ones no interval.
 
-    >>> km_interval(557.6, 540.1, 580.9), km_interval(100.0, float("nan"), 110.0, "finer than")
+    >>> km_interval(557.6, 540.1, 580.9), km_interval(100.0, 0.0, 110.0, "finer than")
     ('558 km [540, 581]', 'finer than 100 km')
+    >>> km_interval(342.0, 0.0, 350.0), km_interval(342.0, float("nan"), float("nan"))
+    ('342 km [open, 350]', '342 km (no interval)')
     """
     if censored:
         return f"{censored} {km_text(km)} km"
     if not _known(km):
         return "n/a"
-    if not _known(low) and not _known(high):
+    if math.isnan(low) or math.isnan(high):
         return f"{km_text(km)} km (no interval)"
-    ends = [km_text(end) if _known(end) else "…" for end in (low, high)]
+    ends = ["open" if end == 0 or math.isinf(end) else km_text(end) for end in (low, high)]
     return f"{km_text(km)} km [{ends[0]}, {ends[1]}]"
 
 
