@@ -135,11 +135,15 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
     groups = make_groups(args.probes, args.device)
     found: dict[str, object] = {"device": args.device, "probes": args.probes, "versions": versions()}
     found["satgpu_cold_s"], _, _ = run_satgpu(groups, args)
-    warm: list[tuple[float, TrainingReport, dict]] = [run_satgpu(groups, args) for _ in range(args.repeats)]
+    warm: list[tuple[float, TrainingReport, dict]] = []
+    bare_s = []
+    for _ in range(args.repeats):  # in turns, so that a change in the machine's load meets both
+        warm.append(run_satgpu(groups, args))
+        bare_s.append(run_satgpu(groups, args, lightning=False)[0])
     found["satgpu_warm_all_s"] = [seconds for seconds, _, _ in warm]
+    found["bare_loop_all_s"] = bare_s
     found["satgpu_warm_s"] = statistics.median(found["satgpu_warm_all_s"])
-    bare = [run_satgpu(groups, args, lightning=False)[0] for _ in range(args.repeats)]
-    found["bare_loop_s"] = statistics.median(bare)
+    found["bare_loop_s"] = statistics.median(bare_s)
     found["lightning_share"] = lightning_share(groups, args)
     _, report, results = warm[0]
     found |= product_rates(args.device)

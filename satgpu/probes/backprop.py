@@ -68,7 +68,7 @@ def gradients(
 def through_activation(delta: Tensor, a: Tensor, activation: str) -> Tensor:
     """Δ ∘ f'(Z), written with A = f(Z)."""
     if activation == "relu":
-        return torch.ops.aten.threshold_backward(delta, a, 0)
+        return torch.ops.aten.threshold_backward(delta, a, 0, grad_input=delta)
     if activation == "tanh":
         return torch.ops.aten.tanh_backward(delta, a)
     if activation == "logistic":
