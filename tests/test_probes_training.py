@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_the_number_of_threads_changes_nothing_and_is_given_back():
 
 _ONE_RUN = """
 import hashlib, sys
-sys.path.insert(0, "tests")
+sys.path.insert(0, sys.argv[1])
 from probe_groups import small_group, train
 results = train([small_group(4, keep_parameters=True)])
 print(hashlib.sha256(b"".join(results[k].parameters.numpy().tobytes() for k in sorted(results))).hexdigest())
@@ -60,7 +61,10 @@ print(hashlib.sha256(b"".join(results[k].parameters.numpy().tobytes() for k in s
 
 
 def test_two_processes_find_the_same_weights():
-    runs = [subprocess.run([sys.executable, "-c", _ONE_RUN], capture_output=True, text=True) for _ in range(2)]
+    runs = [
+        subprocess.run([sys.executable, "-c", _ONE_RUN, str(Path(__file__).parent)], capture_output=True, text=True)
+        for _ in range(2)
+    ]
     assert runs[0].returncode == 0, runs[0].stderr
     assert runs[0].stdout == runs[1].stdout != ""
 
