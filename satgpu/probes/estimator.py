@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError, unknown_choice
+from satgpu.probes.arrays import are_equal, as_groups, as_tensor, majority_class, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
 from satgpu.probes.cohort import n_outputs
 from satgpu.probes.draws import HashedDraws, probe_seed
@@ -100,7 +101,7 @@ class MLPProbes:
 
     def __repr__(self) -> str:
         defaults = MLPProbes().get_params()
-        changed = {k: v for k, v in self.get_params().items() if k != "task" and not _same(v, defaults[k])}
+        changed = {k: v for k, v in self.get_params().items() if k != "task" and not are_equal(v, defaults[k])}
         return f"MLPProbes({', '.join([repr(self.task)] + [f'{k}={v!r}' for k, v in changed.items()])})"
 
     def fit(self, X: Any, Y: Any) -> "MLPProbes":
@@ -121,9 +122,9 @@ class MLPProbes:
         X_GND = self._inputs(X)
         labels = self._encode(Y)
         self._probes = labels.shape[:-1]
-        Y_GPN = _grouped(labels, X_GND)
+        Y_GPN = as_groups(labels, X_GND)
         self._n_features = X_GND.shape[-1]
-        self._Y_majority = _majority(Y_GPN) if self.task == "classification" else None
+        self._Y_majority = majority_class(Y_GPN) if self.task == "classification" else None
         self.probe_seeds_ = self._seeds(Y_GPN.shape[:2]).reshape(self._probes)
         results: dict[tuple[int, int], ProbeResult] = {}
         groups = (self._group(X_GND, Y_GPN, g) for g in range(Y_GPN.shape[0]))
@@ -179,7 +180,7 @@ class MLPProbes:
             wanted = (*self._probes, "n")
             raise ValueError(f"Y must have the leading axes of fit, {wanted}; got {tuple(np.shape(Y))}")
         if self.task == "regression":
-            values = score(torch.as_tensor(self.predict(X)), _as_tensor(Y).cpu(), self.task)
+            values = score(torch.as_tensor(self.predict(X)), as_tensor(Y).cpu(), self.task)
         else:
             same = self.predict(X) == (Y.cpu() if isinstance(Y, Tensor) else np.asarray(Y))
             values = torch.as_tensor(same).double().mean(-1)
@@ -200,7 +201,7 @@ class MLPProbes:
 
     def _inputs(self, X: Any) -> Tensor:
         """(g, n, d); g is 1 where X has no groups."""
-        X = _as_tensor(X)
+        X = as_tensor(X)
         if X.ndim not in (2, 3):
             raise ValueError(f"X must be (n, d) or (g, n, d); got {tuple(X.shape)}")
         X = X if X.is_floating_point() else X.double()
@@ -209,7 +210,7 @@ class MLPProbes:
     def _encode(self, Y: Any) -> Tensor:
         """Class indices into ``classes_``, or numbers."""
         if self.task == "regression":
-            Y = _as_tensor(Y)
+            Y = as_tensor(Y)
             return Y if Y.is_floating_point() else Y.double()
         if isinstance(Y, Tensor):
             self.classes_, index = torch.unique(Y.cpu(), return_inverse=True)
@@ -222,7 +223,7 @@ class MLPProbes:
         if np.ndim(self.random_state) == 0:
             count = math.prod(shape)
             return torch.tensor([probe_seed(int(self.random_state), i) for i in range(count)]).reshape(shape)
-        return _per_probe("random_state", self.random_state, shape).long()
+        return one_per_probe("random_state", self.random_state, shape).long()
 
     def _group(self, X_GND: Tensor, Y_GPN: Tensor, g: int) -> ProbeGroup:
         """One group with its inputs, every row of them for training."""
@@ -232,7 +233,7 @@ class MLPProbes:
         if split_seed is None:
             split_seed = int(self.random_state) if np.ndim(self.random_state) == 0 else 0
         given = {k: v for k, v in self._options.items() if k in _PER_PROBE and np.ndim(v)}
-        per_probe = {k: _per_probe(k, v, Y_GPN.shape[:2])[g] for k, v in given.items()}
+        values = {k: one_per_probe(k, v, Y_GPN.shape[:2])[g] for k, v in given.items()}
         return ProbeGroup(
             X=X_GND[g if X_GND.shape[0] > 1 else 0],
             Y=Y_GPN[g],
@@ -244,7 +245,7 @@ class MLPProbes:
             keys=[(g, p) for p in range(n_probes)],
             keep_parameters=True,
             draws=None if self.shared_draws else HashedDraws(split_seed, seeds, shared=False),
-            **per_probe,
+            **values,
         )
 
     def _keep(self, results: list[ProbeResult], Y_GPN: Tensor) -> None:
@@ -256,8 +257,8 @@ class MLPProbes:
         self._layouts = [Layout((self._n_features, *hidden, n)) for n in outputs]
         self.n_iter_ = self._shaped([r.n_iter for r in results])
         self.best_validation_score_ = self._shaped([r.validation_score for r in results])
-        self.loss_curve_ = self._shaped(_ragged([r.loss_curve for r in results]))
-        self.validation_scores_ = self._shaped(_ragged([r.validation_curve for r in results]))
+        self.loss_curve_ = self._shaped(padded_curves([r.loss_curve for r in results]))
+        self.validation_scores_ = self._shaped(padded_curves([r.validation_curve for r in results]))
         self.stop_reason_ = np.array([r.stop_reason for r in results]).reshape(self._probes)
         failures = ["" if trained else r.failure for r, trained in zip(results, self._trained, strict=True)]
         self.failure_ = np.array(failures).reshape(self._probes)
@@ -307,49 +308,3 @@ def _raw_output(X: Tensor, result: ProbeResult, layout: Layout, options: ProbeOp
         forward(x.to(flat.dtype).contiguous(), weights, biases, options.activation)[-1] for x in X.split(_ROWS_AT_ONCE)
     ]
     return torch.cat(parts).cpu()
-
-
-def _grouped(labels: Tensor, X_GND: Tensor) -> Tensor:
-    """(g, p, n) from Y of any allowed shape."""
-    n_groups, n_points = X_GND.shape[:2]
-    if labels.ndim not in (1, 2, 3) or labels.shape[-1] != n_points:
-        raise ValueError(f"Y must be (n,), (p, n) or (g, p, n) with n={n_points}; got {tuple(labels.shape)}")
-    grouped = labels.reshape((1,) * (3 - labels.ndim) + tuple(labels.shape))
-    if n_groups not in (1, grouped.shape[0]):
-        raise ValueError(f"Y must be ({n_groups}, p, n), as X has {n_groups} groups; got {tuple(labels.shape)}")
-    return grouped
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two arguments are equal; arrays never equal a number."""
-    return np.ndim(a) == np.ndim(b) and bool(np.all(a == b))
-
-
-def _as_tensor(values: Any) -> Tensor:
-    """A tensor of an array or anything like it; torch takes no read-only memory."""
-    if isinstance(values, Tensor):
-        return values
-    values = np.asarray(values)
-    return torch.from_numpy(values if values.flags.writeable else values.copy())
-
-
-def _per_probe(name: str, values: Any, shape: torch.Size) -> Tensor:
-    """(g, p) from values of the probes' shape."""
-    values = _as_tensor(values).cpu()
-    if values.numel() != math.prod(shape):
-        raise ValueError(f"{name} must have one value for each of {math.prod(shape)} probes; got {tuple(values.shape)}")
-    return values.reshape(shape)
-
-
-def _majority(Y_GPN: Tensor) -> Tensor:
-    """(g, p) most frequent class index."""
-    return torch.mode(Y_GPN, dim=-1).values
-
-
-def _ragged(curves: list[np.ndarray]) -> np.ndarray:
-    """(p, longest) with NaN after the end of each curve."""
-    longest = max((len(c) for c in curves), default=0)
-    table = np.full((len(curves), longest), np.nan, dtype=np.float32)
-    for row, curve in zip(table, curves, strict=True):
-        row[: len(curve)] = curve
-    return table
