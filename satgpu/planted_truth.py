@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
+from scipy.ndimage import gaussian_filter
 from scipy.optimize import brentq
 from scipy.special import assoc_legendre_p_all, eval_legendre, legendre_p_all, roots_legendre, spherical_jn
 
@@ -191,11 +192,13 @@ def cells_case(cell_km: float = 400.0) -> ProbeCase:
     return ProbeCase(lambda seed: CellCodes(cell_km, seed=seed), ratio * cell_km)
 
 
-def jitter_case(jitter_km: float = 125.0) -> ProbeCase:
-    """Coordinates off by a known error: the best reader has E|square wave blurred by it|."""
-    truth = brentq(lambda km: _skill_of_blur(km, jitter_km) - 0.5, jitter_km, 20 * jitter_km)
-    make = lambda seed: JitteredCoordinates(jitter_km, 4 * truth, seed=seed)  # noqa: E731
-    return ProbeCase(make, truth, cells_per_cap=25.0)
+def jitter_case(jitter_km: float = 125.0, cells_per_cap: float = 16.0) -> ProbeCase:
+    """Coordinates off by a known error: the best reader goes by what is likeliest where the place seems to be."""
+    scales = jitter_km * np.geomspace(2, 5, 12)
+    skills = [_skill_of_blur(scale_km, jitter_km, cells_per_cap) for scale_km in scales]
+    truth = float(np.exp(np.interp(0.5, skills, np.log(scales))))
+    make = lambda seed: JitteredCoordinates(jitter_km, 4 * truth, waves=32, seed=seed)  # noqa: E731
+    return ProbeCase(make, truth, n_points=8000, cells_per_cap=cells_per_cap)
 
 
 def harmonics_case(legendre_polys: int = 10) -> ProbeCase:
@@ -281,11 +284,23 @@ def _skill_of_squares(ratio: float, n: int = 4000, grid: int = 40) -> float:
     return float(2 * np.maximum(filled, 1 - filled).mean() - 1)
 
 
-def _skill_of_blur(scale_km: float, jitter_km: float) -> float:
-    """E|g| of a square wave of half-period ``scale_km``, blurred by a normal of ``jitter_km``: its Fourier series."""
-    x, n = (np.arange(2000) + 0.5) / 2000, np.arange(1, 80, 2)[:, None]
-    series = 4 / (np.pi * n) * np.exp(-((n * np.pi * jitter_km / scale_km) ** 2) / 2) * np.sin(n * np.pi * x)
-    return float(np.abs(series.sum(axis=0)).mean())
+def _skill_of_blur(scale_km: float, jitter_km: float, cells_per_cap: float, turns: int = 100, grid: int = 160) -> float:
+    """Best skill on stripes in a cap, on a plane: the likelier label at each place once all are blurred by the jitter.
+
+    Places lie within the cap, so near its edge a displaced one is known better. On an
+    endless plane the skill would be E|square wave blurred|, one half at 3.2 jitters.
+    """
+    radius_km = scale_km * math.sqrt(cells_per_cap / math.pi)
+    axis = np.linspace(-1, 1, grid) * (radius_km + 4 * jitter_km)
+    x, y = np.meshgrid(axis, axis)
+    inside = (np.hypot(x, y) <= radius_km).astype(float)
+    draw, skills = np.random.default_rng(0), []
+    for bearing, offset in zip(draw.uniform(0, np.pi, turns), draw.uniform(0, 2, turns), strict=True):
+        label = np.floor((x * np.cos(bearing) + y * np.sin(bearing)) / scale_km + offset) % 2 * inside
+        sides = [gaussian_filter(side, jitter_km / (axis[1] - axis[0])) for side in (label, inside - label)]
+        chance = max(label.sum(), (inside - label).sum()) / inside.sum()
+        skills.append((np.maximum(*sides).sum() / inside.sum() - chance) / (1 - chance))
+    return float(np.mean(skills))
 
 
 def _skills_of_projection(legendre_polys: int, scales_km: np.ndarray, n: int = 4000, turns: int = 4) -> np.ndarray:
