@@ -204,7 +204,7 @@ def jitter_case(jitter_km: float = 125.0, cells_per_cap: float = 16.0) -> ProbeC
 def harmonics_case(legendre_polys: int = 10) -> ProbeCase:
     """All harmonics below L, read by a linear probe: the best reader has the sign of the field's projection on them."""
     nominal = HALF_CIRCUMFERENCE_KM / legendre_polys
-    scales = np.geomspace(0.7, 1.5, 10)
+    scales = np.geomspace(0.75, 1.1, 40)
     skills = _skills_of_projection(legendre_polys, nominal * scales)
     truth = float(nominal * np.exp(np.interp(0.5, skills, np.log(scales))))
     options = ProbeOptions(hidden_layer_sizes=(), learning_rate_init=0.03, n_iter_no_change=30)
@@ -303,7 +303,7 @@ def _skill_of_blur(scale_km: float, jitter_km: float, cells_per_cap: float, turn
     return float(np.mean(skills))
 
 
-def _skills_of_projection(legendre_polys: int, scales_km: np.ndarray, n: int = 4000, turns: int = 4) -> np.ndarray:
+def _skills_of_projection(legendre_polys: int, scales_km: np.ndarray, n: int = 16000, turns: int = 8) -> np.ndarray:
     """Best linear skill at each scale: least squares of the stripes on harmonics below L, scored on other places."""
     generator = torch.Generator().manual_seed(0)
     points = uniform_on_sphere(2 * n, generator)

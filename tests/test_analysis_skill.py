@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.analysis import probe_resolution, resolution_text, skill
+from satgpu.analysis import probe_resolution, resolution_ratio, resolution_text, skill
 from satgpu.analysis.skill import crossing_km
 from satgpu.errors import UserError
 
@@ -141,3 +141,28 @@ def test_works_on_the_sweet_spot_too():
     found = probe_resolution(table).set_index("encoder")
     assert found.loc["satclip-vit16-l40", "resolution_km"] == pytest.approx(500, rel=0.1)
     assert found.loc["satclip-vit16-l10", "censored"] == "not reached by"
+
+
+def pair(first_km, second_km, seed=0, replicates=3):
+    encoders = (synthetic.Planted("first", first_km), synthetic.Planted("second", second_km))
+    rows = synthetic.make_results(replicates, seed, encoders=encoders, experiments=("resolution",), noise=0.02)
+    return rows[rows["sampling"] == "fixed_per_cell"]
+
+
+def test_ratio_of_two_resolutions_is_covered():
+    found = [resolution_ratio(pair(800.0, 500.0, seed), "first", "second") for seed in range(30)]
+    assert np.median([ratio.mean for ratio in found]) == pytest.approx(500 / 800, rel=0.08)
+    assert np.mean([ratio.low <= 500 / 800 <= ratio.high for ratio in found]) >= 0.85
+    assert all(ratio.high < 1 for ratio in found)
+
+
+def test_ratio_tells_starved_encoders_apart():
+    table = pair(200.0, 130.0)
+    assert probe_resolution(table).query("probe == 'mlp'")["starved"].all()
+    assert resolution_ratio(table, "first", "second").high < 1
+
+
+def test_ratio_of_equals_holds_one_and_of_one_replicate_has_no_interval():
+    held = [1.0 in resolution_ratio(pair(500.0, 500.0, seed), "first", "second") for seed in range(20)]
+    assert np.mean(held) >= 0.8
+    assert np.isnan(resolution_ratio(pair(800.0, 500.0, replicates=1), "first", "second").low)

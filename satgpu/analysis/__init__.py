@@ -12,7 +12,7 @@ from satgpu.analysis.kernel import (
     similarity_curve,
 )
 from satgpu.analysis.published import compare_with_published, load_published
-from satgpu.analysis.skill import probe_resolution, resolution_text, skill
+from satgpu.analysis.skill import probe_resolution, resolution_ratio, resolution_text, skill
 from satgpu.analysis.tables import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "read_run",
     "read_similarity",
     "resolution_from_kernel",
+    "resolution_ratio",
     "resolution_text",
     "similarity_curve",
     "skill",

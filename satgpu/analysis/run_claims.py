@@ -13,7 +13,7 @@ from satgpu.analysis.intervals import Interval, deviation_weights, mean_interval
 from satgpu.analysis.judges import all_alike
 from satgpu.analysis.kernel import kernel_resolutions
 from satgpu.analysis.notebook_claims import smaller_is_better
-from satgpu.analysis.skill import probe_resolution, resolution_text
+from satgpu.analysis.skill import probe_resolution, resolution_ratio, resolution_text
 from satgpu.analysis.tables import field_rows
 from satgpu.analysis.verdicts import SUPPORTED, UNDECIDED, Finding, within
 
@@ -35,7 +35,9 @@ def finer_kernel(evidence: Evidence) -> Finding | None:
         f"{name} {_km(b)}, l90 {s['l90']:.0f} ({s['spectral_km']:.0f} km)"
         for name, b, s in zip((evidence.first, evidence.second), bounds, sides, strict=True)
     ]
-    return _finer(evidence, bounds, f"half-similarity distance: {'; '.join(words)}", "By its embedding alone")
+    (_, low_1, high_1), (_, low_2, high_2) = bounds
+    evidently = f"half-similarity distance: {'; '.join(words)}"
+    return _finer(evidence, high_2 < low_1, high_1 < low_2, evidently, "By its embedding alone")
 
 
 def finer_probe_global(evidence: Evidence) -> Finding | None:
@@ -207,7 +209,7 @@ def _finer_probe(evidence: Evidence, sampling: str, where: str) -> Finding | Non
     if not table.index.is_unique:
         return None
     sides = [table.loc[name] for name in (evidence.first, evidence.second)]
-    bounds = [_bounds(side) for side in sides]
+    ratio = resolution_ratio(rows, evidence.first, evidence.second, threshold)
     described = "; ".join(
         f"{name} {resolution_text(side)}"
         for name, side in zip(table.loc[[evidence.first, evidence.second]].index, sides, strict=True)
@@ -216,26 +218,23 @@ def _finer_probe(evidence: Evidence, sampling: str, where: str) -> Finding | Non
     density = (
         f"{sides[0]['points_per_cell_low']:.0f} to {sides[0]['points_per_cell_high']:.0f} training points per cell"
     )
-    return _finer(evidence, bounds, f"skill crosses {threshold:g} at: {described} ({probe}, {density})", where)
+    words = f"skill crosses {threshold:g} at: {described} ({probe}, {density})"
+    words += f"; {evidence.second} needs {_share(ratio)} of {evidence.first}'s scale, paired by replicate"
+    return _finer(evidence, ratio.high < 1, ratio.low > 1, words, where)
 
 
-def _bounds(side: pd.Series) -> tuple[float, float, float]:
-    """(value, low, high), open where censored."""
-    if side["censored"] == "finer than":
-        return 0.0, 0.0, side["high_km"] if side["high_km"] > 0 else side["resolution_km"]
-    if side["censored"] == "not reached by":
-        return np.inf, max(side["low_km"], 0.0), np.inf
-    return side["resolution_km"], side["low_km"], side["high_km"]
+def _share(ratio: Interval) -> str:
+    reach = "no interval" if np.isnan(ratio.low) else f"{ratio.low:.2f} to {ratio.high:.2f}"
+    return f"{ratio.mean:.2f} ({reach})"
 
 
-def _finer(evidence: Evidence, bounds: list[tuple[float, float, float]], words: str, where: str) -> Finding:
-    """Finer where the whole interval is below the other's."""
-    (_, low_1, high_1), (_, low_2, high_2) = bounds
-    for name, other, apart in (
-        (evidence.second, evidence.first, high_2 < low_1),
-        (evidence.first, evidence.second, high_1 < low_2),
+def _finer(evidence: Evidence, second_is: bool, first_is: bool, words: str, where: str) -> Finding:
+    """Which of the two is finer, where that is beyond doubt."""
+    for name, other, finer in (
+        (evidence.second, evidence.first, second_is),
+        (evidence.first, evidence.second, first_is),
     ):
-        if apart:
+        if finer:
             return Finding(SUPPORTED, words, f"{where}, {name} is finer than {other}")
     return Finding(UNDECIDED, words, f"{where}, which of {evidence.first} and {evidence.second} is finer is undecided")
 

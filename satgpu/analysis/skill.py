@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from satgpu.analysis.intervals import deviation_weights, percentiles
+from satgpu.analysis.intervals import Interval, deviation_weights, percentiles
 from satgpu.analysis.tables import STARVED_POINTS_PER_CELL, field_rows
 from satgpu.errors import UserError
 
@@ -90,6 +90,36 @@ def probe_resolution(
         if group["scale_km"].nunique() > 1
     ]
     return pd.DataFrame(found, columns=[*GROUP_COLUMNS, *RESOLUTION_COLUMNS])
+
+
+def resolution_ratio(
+    table: pd.DataFrame, first: str, second: str, threshold: float = 0.5, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Resolution of ``second`` as a share of that of ``first``, at equal points, labels and density.
+
+    Replicates are drawn for both at once, so what they share cancels; it says
+    who reads finer even where both are starved. A crossing beyond the measured
+    scales counts as the last of them.
+
+    Args:
+        table: rows of one experiment, extent, sampling and kind of probe.
+
+    Returns:
+        Interval; below 1 where the second is finer, NaN bounds for one replicate.
+    """
+    rows = field_rows(table)
+    rows = rows.assign(skill=skill(rows))
+    rows = rows[rows["scale_km"].notna() & rows["skill"].notna()]
+    names = ["replicate", "scale_km"]
+    both = rows[rows["encoder"] == first][names].merge(rows[rows["encoder"] == second][names]).drop_duplicates()
+    curves = [_curves(rows[rows["encoder"] == name].merge(both)) for name in (first, second)]
+    ends = np.log(curves[0].scales_km[[0, -1]])
+    middle = [np.clip(_log_crossing(np.log(c.scales_km), c.mean_S, threshold)[0], *ends) for c in curves]
+    ratio, n = float(np.exp(middle[1] - middle[0])), len(curves[0].skill_RS)
+    if n < 2:
+        return Interval(ratio, np.nan, np.nan, n)
+    draws = [np.clip(_crossing_draws(c, threshold, confidence, seed, i), *ends) for i, c in enumerate(curves)]
+    return Interval(ratio, *percentiles(np.exp(draws[1] - draws[0]), confidence), n)
 
 
 RESOLUTION_COLUMNS = (
@@ -203,16 +233,19 @@ def _curves(group: pd.DataFrame) -> _Curves:
 
 def _bounds(curves: _Curves, threshold: float, confidence: float, seed: int) -> tuple[float, float]:
     """Percentiles of the crossings of widened bootstrap curves, each moved by the error of interpolation."""
-    n_replicates = len(curves.skill_RS)
-    if n_replicates < 2:
+    if len(curves.skill_RS) < 2:
         return np.nan, np.nan
+    return percentiles(np.exp(_crossing_draws(curves, threshold, confidence, seed)), confidence)
+
+
+def _crossing_draws(curves: _Curves, threshold: float, confidence: float, seed: int, move_seed: int = 0) -> np.ndarray:
+    """(B,) log scales; the same ``seed`` draws the same replicates for every curve."""
     mean_S, log_S = curves.mean_S, np.log(curves.scales_km)
     deviations_RS = np.nan_to_num(curves.skill_RS - mean_S)
     # Three replicates have ten distinct resamples: fit each curve once.
-    weights, draw_of = np.unique(deviation_weights(n_replicates, confidence, seed), axis=0, return_inverse=True)
+    weights, draw_of = np.unique(deviation_weights(len(deviations_RS), confidence, seed), axis=0, return_inverse=True)
     found = np.array([_log_crossing(log_S, mean_S + w @ deviations_RS, threshold) for w in weights])[draw_of.ravel()]
-    moved = found[:, 0] + found[:, 1] * np.random.default_rng(seed).uniform(-1, 1, len(found))
-    return percentiles(np.exp(moved), confidence)
+    return found[:, 0] + found[:, 1] * np.random.default_rng([seed, move_seed]).uniform(-1, 1, len(found))
 
 
 def _starved_up_to_km(curves: _Curves) -> float:

@@ -58,7 +58,9 @@ class RunTables:
             config = yaml.safe_load(self.config) or {}
             return float(config.get("resolution", {}).get("threshold", DEFAULT_THRESHOLD))
         except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-            raise UserError(f"config.yaml of this run cannot be read ({error.__class__.__name__}); restore it") from error
+            raise UserError(
+                f"config.yaml of this run cannot be read ({error.__class__.__name__}); restore it"
+            ) from error
 
     @property
     def compared_pair(self) -> tuple[str, str]:
