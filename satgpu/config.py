@@ -4,6 +4,7 @@ Defaults live in the dataclasses and nowhere else.
 """
 
 import dataclasses
+import re
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,6 +203,11 @@ def _explained(parser: ArgumentParser, error: Exception) -> UserError:
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         return UserError(f"unknown option {unknown!r}{did_you_mean(unknown, flags) or '; see --help for the list'}")
+    plain = re.fullmatch(r'Parser key "(.+?)": Expected an? (.+?)\. Got value: (.*)', message)
+    if plain:
+        key, wanted, value = plain.groups()
+        wanted = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", re.sub(r"<class '(\w+)'>", r"\1", wanted))
+        return UserError(f"{key} must be {wanted}; got {value!r}")
     return UserError(f"{message.removesuffix('.')}; see --help for what is accepted")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_jaccard_index
 
 from satgpu.config import Config
 from satgpu.encoders import Provenance
@@ -182,9 +183,7 @@ def _iou(probe: ProbeLabels, test_rows: Tensor, predictions: Tensor | None) -> f
     """Intersection over union of class 1, for the fields whose classes mean something."""
     if predictions is None or probe.field.pattern != "coastline":
         return None
-    truth, predicted = probe.labels[test_rows] == 1, torch.as_tensor(predictions) == 1
-    union = (truth | predicted).sum().item()
-    return (truth & predicted).sum().item() / union if union else math.nan
+    return binary_jaccard_index(torch.as_tensor(predictions), probe.labels[test_rows].cpu()).item()
 
 
 def prediction_rows(drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, encoder: str) -> list[dict[str, Any]]:

@@ -71,11 +71,12 @@ def test_differences_name_what_changes_a_number():
     ("args", "message"),
     [
         (["--protocl", "x"], "unknown option '--protocl'; did you mean '--protocol'"),
-        (["--protocol", "x"], "protocol.*Got value: x"),
+        (["--protocol", "x"], "protocol must be one of 'geodesic', 'notebook', 'both'; got 'x'"),
         (["--replicates", "0"], "replicates is 0; give at least 1"),
         (["--replicates", "-3"], "replicates is -3"),
         (["--replicates", "many"], "replicates.*many"),
         (["--seed", "-1"], "seed is -1"),
+        (["--seed", "1.5"], "seed must be int; got '1.5'"),
         (["--experiments", "sweetspot"], "unknown experiment 'sweetspot'.*did you mean 'sweet_spot'"),
         (["--experiments"], "expected at least one argument"),
         (["--encoders", "xyz", "xyz"], "names 'xyz' twice"),
