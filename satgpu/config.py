@@ -252,7 +252,7 @@ def _check_keys(path: str, values: dict, cls: type, prefix: str) -> None:
     for key, value in values.items():
         if key not in known:
             guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
-            raise UserError(f"{path}: unknown key '{prefix}{key}'{guess}")
+            raise UserError(f"{path}: unknown key {f'{prefix}{key}'!r}{guess}")
         kind = known[key]
         if value is None and type(None) not in typing.get_args(kind):
             raise UserError(f"{path}: '{prefix}{key}' has no value; give one or leave the line out")
