@@ -37,7 +37,9 @@ def print_tables(tables: RunTables, console: Console) -> None:
                 console.print(experiment_table(view, experiment, names))
         if view.present("similarity"):
             console.print(similarity_table(view))
-        console.print(headline_table(view))
+        resolutions = headline_table(view)
+        if resolutions.row_count:
+            console.print(resolutions)
 
 
 def experiment_table(view: RunView, experiment: str, names: dict[str, str]) -> Table:
