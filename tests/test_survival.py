@@ -56,20 +56,26 @@ def _assert_equal_tables(one, two):
 
 
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path, config, uninterrupted):
-    context, out, moments = _forkserver(), tmp_path / "run", random.Random(0)
-    kills, finished_before = 0, 0
+    context, moments = _forkserver(), random.Random(0)
+    kills, folders, finished_before = 0, 0, 0
+    out = tmp_path / "0"
     while kills < KILLS:
         process = context.Process(target=_run_in_process, args=(config, out, (out / "config.yaml").exists()))
         process.start()
-        # early kills hit the folder's making, later ones the training; a finished run has nothing left to kill
-        process.join(timeout=moments.uniform(0.02, 0.8))
+        # early kills hit the folder's making, later ones the training
+        process.join(timeout=moments.uniform(0.02, 0.5))
         if process.is_alive():
             process.kill()
-        process.join()
-        kills += 1
-        rows = read_lines(out / "results.csv", RESULT_COLUMNS)
-        assert len(rows) >= finished_before, "a kill lost finished rows"
-        finished_before = len(rows)
+            process.join()
+            kills += 1
+            rows = read_lines(out / "results.csv", RESULT_COLUMNS)
+            assert len(rows) >= finished_before, "a kill lost finished rows"
+            finished_before = len(rows)
+        else:  # it came to its end between kills: a new folder for the rest of them
+            assert process.exitcode == 0
+            _assert_equal_tables(uninterrupted, out)
+            folders, finished_before = folders + 1, 0
+            out = tmp_path / str(folders)
     run_study(config, out, resume=(out / "config.yaml").exists())
     _assert_equal_tables(uninterrupted, out)
 
