@@ -33,7 +33,7 @@ def test_both_protocols_run_the_notebook_once():
 @given(world_size=st.integers(min_value=1, max_value=9))
 def test_every_unit_is_dealt_to_exactly_one_process(world_size):
     config = Config(experiments=("sweet_spot", "scale_region", "region_size", "boundaries"))
-    everything = [unit for unit in plan_units(config, 2)]
+    everything = list(plan_units(config, 2))
     dealt = [unit for rank in range(world_size) for unit in deal(plan_units(config, 2), rank, world_size)]
     assert sorted(u.task_ids() for u in dealt) == sorted(u.task_ids() for u in everything)
 

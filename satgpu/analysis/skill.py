@@ -173,7 +173,7 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
     low, high = _bounds(curves, threshold, confidence, seed)
     starved_up_to = _starved_up_to_km(curves)
     reach = np.fmin(_finer_neighbour_km(curves.scales_km, crossing), low)  # fmin: no interval leaves the crossing's own
-    starved = bool(0 < crossing and reach <= starved_up_to)
+    starved = bool(crossing > 0 and reach <= starved_up_to)
     finest, coarsest = curves.scales_km[0], curves.scales_km[-1]
     return {
         "threshold": threshold,

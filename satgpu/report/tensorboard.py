@@ -104,6 +104,7 @@ class Run:
             self.add(Summary(value=[Summary.Value(tag=tag, simple_value=float(value))]), step)
 
     def text(self, tag: str, markdown: str) -> None:
+        """Markdown, shown in the text tab."""
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
         tensor = TensorProto(dtype="DT_STRING", string_val=[markdown.encode("utf-8")], tensor_shape=shape)
         self.add(
