@@ -26,8 +26,8 @@ _HOME = {
     "ProbeGroup": "satgpu.probes",
     "ProbeOptions": "satgpu.probes",
     "train_probes": "satgpu.probes",
-    "kernel_resolution": "satgpu.resolution",
-    "probe_resolution": "satgpu.resolution",
+    "kernel_resolution": "satgpu.readouts.similarity",
+    "probe_resolution": "satgpu.readouts.similarity",
     "UserError": "satgpu.errors",
 }
 

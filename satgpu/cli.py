@@ -38,12 +38,12 @@ def run_command(args: Sequence[str], prog: str = "run_all.py") -> int:
 
 
 def _run(args: list[str], prog: str) -> int:
-    from satgpu.config import parse_run  # after --help of the dispatcher: reading the options loads torch
+    from satgpu.study.config import parse_run  # after --help of the dispatcher: reading the options loads torch
 
     config, how = parse_run(args, prog)
-    from satgpu.forecast import print_forecast
-    from satgpu.interrupt import Interrupted
-    from satgpu.pipeline import run
+    from satgpu.study.forecast import print_forecast
+    from satgpu.study.interrupt import Interrupted
+    from satgpu.study.pipeline import run
 
     console = _console()
     if how["dry_run"]:
@@ -83,7 +83,7 @@ def _summarize(args: list[str], prog: str) -> int:
     parser.add_argument("--out", type=str, default="logs/comparison", help="folder for a comparison of several runs")
     options = parser.parse_args(args)
     from satgpu import report
-    from satgpu.analysis import read_run
+    from satgpu.answers import read_run
 
     console = _console()
     if len(options.runs) > 1:

@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 
-from satgpu.planted_truth import all_studies, summarise_studies
+from satgpu.validation.studies import all_studies, summarise_studies
 
 HEADER = ("method", "encoder", "measure", "trials", "truth, km", "median, km", "ratio", "within 15 %", "covered")
 

@@ -14,10 +14,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from satgpu.columns import RESULT_COLUMNS
-from satgpu.config import Config, read_config
-from satgpu.plan import deal, plan_units
-from satgpu.run_folder import RunFolder
+from satgpu.run.folder import RunFolder
+from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.study.config import Config, read_config
+from satgpu.study.plan import deal, plan_units
 
 ROOT = Path(__file__).parent.parent
 

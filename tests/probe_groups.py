@@ -3,8 +3,8 @@
 import torch
 
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
+from satgpu.probes.gpu.engine import SlotEngine
 from satgpu.probes.loop import Turns, run_bare
-from satgpu.probes.slot_engine import SlotEngine
 from satgpu.probes.training import _cohorts
 
 SMALL = ProbeOptions(hidden_layer_sizes=(16, 8), max_iter=40, batch_size=64, n_iter_no_change=5)

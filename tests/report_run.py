@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import synthetic
 
-from satgpu.columns import CURVE_COLUMNS, PREDICTION_COLUMNS, SIMILARITY_COLUMNS
+from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, SIMILARITY_COLUMNS
 
 NOTICE = "untrained weights stand in for SatCLIP: the Hugging Face hub could not be reached"
 STAND_INS = (

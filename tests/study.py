@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from satgpu.config import parse_run
-from satgpu.pipeline import run
+from satgpu.study.config import parse_run
+from satgpu.study.pipeline import run
 
 TINY = {
     "encoders": ["sh-l4", "sh-l8"],

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import eval_legendre
 
-from satgpu.columns import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
+from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
 
 STEEPNESS = 4.0
 EARTH_RADIUS_KM = 6371.0088

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.analysis import RunTables, judge_claims, judge_published
-from satgpu.analysis.evidence import contrast, corrected, estimate
-from satgpu.analysis.intervals import Interval
-from satgpu.analysis.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, all_of, within
+from satgpu.answers import RunTables, judge_claims, judge_published
+from satgpu.answers.evidence import contrast, corrected, estimate
+from satgpu.answers.intervals import Interval
+from satgpu.answers.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, all_of, within
 
 UNTRAINED_PAIR = (
     synthetic.Planted("untrained-l10", 1400.0, "compared", False, 10),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from satgpu.analysis import convergence_table, effect_of_leaving_out, named_troubles
+from satgpu.answers import convergence_table, effect_of_leaving_out, named_troubles
 
 FIRST, SECOND = "satclip-vit16-l10", "satclip-vit16-l40"
 

@@ -5,7 +5,7 @@ import pytest
 import synthetic
 from scipy import stats
 
-from satgpu.analysis import paired_differences, peak
+from satgpu.answers import paired_differences, peak
 from satgpu.errors import UserError
 
 FIRST, SECOND = "satclip-vit16-l10", "satclip-vit16-l40"

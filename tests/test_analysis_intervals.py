@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satgpu.analysis import mean_interval, summarise
-from satgpu.analysis.intervals import deviation_weights, widening
+from satgpu.answers import mean_interval, summarise
+from satgpu.answers.intervals import deviation_weights, widening
 
 
 def coverage(n_replicates: int, n_studies: int = 2000) -> float:

@@ -6,15 +6,15 @@ import pytest
 import synthetic
 from scipy.special import eval_legendre, ive
 
-from satgpu.analysis import kernel_resolutions, kernel_spectrum, resolution_from_kernel, similarity_curve
-from satgpu.analysis.kernel import first_crossing, half_crossing_km
-from satgpu.analysis.spectrum import (
+from satgpu.answers import kernel_resolutions, kernel_spectrum, resolution_from_kernel, similarity_curve
+from satgpu.errors import UserError
+from satgpu.readouts.kernel import first_crossing, half_crossing_km
+from satgpu.readouts.spectrum import (
     HALF_CIRCUMFERENCE_KM,
     cumulative_power,
     degree_below_which,
     degrees_up_to,
 )
-from satgpu.errors import UserError
 
 KM = np.concatenate([[0], 78.2 / np.sqrt(2) ** np.arange(12, 0, -1), np.linspace(0, HALF_CIRCUMFERENCE_KM, 257)[1:]])
 GAMMA = KM / 6371.0088

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.analysis import RunTables, compare_with_published, load_published
-from satgpu.analysis.published import published_pairs, published_similarity
+from satgpu.answers import RunTables, compare_with_published, load_published
+from satgpu.answers.published import published_pairs, published_similarity
 
 
 def run_tables(protocol="notebook", replicates=1, places=1, **options):

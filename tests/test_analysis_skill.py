@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.analysis import probe_resolution, resolution_ratio, resolution_text, skill
-from satgpu.analysis.skill import crossing_km
+from satgpu.answers import probe_resolution, resolution_ratio, resolution_text, skill
+from satgpu.answers.skill import crossing_km
 from satgpu.errors import UserError
 
 ONE = synthetic.Planted("one", 500.0)

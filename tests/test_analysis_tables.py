@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.analysis import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
+from satgpu.answers import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
 from satgpu.errors import UserError
 
 
@@ -117,5 +117,5 @@ def test_a_broken_configuration_is_told():
 
 
 def test_analysis_reads_tables_without_torch():
-    program = "import sys, satgpu.analysis; assert 'torch' not in sys.modules, 'torch was imported'"
+    program = "import sys, satgpu.answers; assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", program], check=True)

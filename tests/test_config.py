@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satgpu.config import Config, differences, parse_run, read_config
 from satgpu.errors import UserError
+from satgpu.study.config import Config, differences, parse_run, read_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satgpu.durable import AppendTable, merge_tables, read_lines, write_atomically
 from satgpu.errors import UserError
+from satgpu.run.durable import AppendTable, merge_tables, read_lines, write_atomically
 
 COLUMNS = ["name", "value"]
 

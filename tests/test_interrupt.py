@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from satgpu.interrupt import Interrupted, Interruption
+from satgpu.study.interrupt import Interrupted, Interruption
 
 
 def test_a_signal_waits_for_the_next_check_and_carries_the_resume_command():

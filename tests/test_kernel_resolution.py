@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from satgpu.analysis.kernel import resolution_from_kernel
-from satgpu.columns import SIMILARITY_COLUMNS
-from satgpu.encoders.kernel import CircleDesign, area_mean, distance_table, kernel_table
-from satgpu.encoders.planted import CoordinatesAndNoise
 from satgpu.errors import UserError
 from satgpu.geometry import EARTH_RADIUS_KM, great_circle_km, unit_vectors
 from satgpu.geometry.notebook import notebook_rings
-from satgpu.resolution import kernel_resolution
+from satgpu.readouts.circles import CircleDesign, area_mean, distance_table, kernel_table
+from satgpu.readouts.kernel import resolution_from_kernel
+from satgpu.readouts.similarity import kernel_resolution
+from satgpu.run.schema import SIMILARITY_COLUMNS
+from satgpu.validation.planted import CoordinatesAndNoise
 
 SMALL = CircleDesign(circles=6, points=64, near_pairs=8, near_steps=4)
 

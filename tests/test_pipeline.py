@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from study import run_study, write_config
 
-from satgpu.analysis import read_results
+from satgpu.answers import read_results
 from satgpu.cli import main, run_command
-from satgpu.columns import RESULT_COLUMNS
+from satgpu.run.schema import RESULT_COLUMNS
 
 ROOT = Path(__file__).parent.parent
 
@@ -208,7 +208,8 @@ def test_a_table_that_lacks_the_points_is_refused_before_anything_is_written(tmp
 def test_an_encoder_of_nan_costs_its_own_rows_only(tmp_path, monkeypatch):
     import torch
 
-    from satgpu import as_encoder, pipeline
+    from satgpu import as_encoder
+    from satgpu.study import pipeline
 
     def nan_in_the_south(lonlat):
         return torch.where(lonlat[:, 1:] < -30, torch.nan, 1.0) * lonlat

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satgpu.config import Config, read_config
-from satgpu.plan import deal, plan_units
 from satgpu.seeds import derive_seed
+from satgpu.study.config import Config, read_config
+from satgpu.study.plan import deal, plan_units
 
 SMOKE = Path(__file__).parent.parent / "configs/smoke.yaml"
 

@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from satgpu.encoders.kernel import CircleDesign
-from satgpu.encoders.planted import CellCodes, CoordinatesAndNoise, HarmonicMix, JitteredCoordinates
 from satgpu.geometry import (
     EARTH_RADIUS_KM,
     destination_deg,
@@ -16,7 +14,9 @@ from satgpu.geometry import (
     lonlat_deg_from_unit,
     uniform_on_sphere,
 )
-from satgpu.planted_truth import (
+from satgpu.readouts.circles import CircleDesign
+from satgpu.validation.planted import CellCodes, CoordinatesAndNoise, HarmonicMix, JitteredCoordinates
+from satgpu.validation.studies import (
     cells_case,
     designed_kernel,
     drawn_kernel,

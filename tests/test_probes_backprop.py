@@ -7,10 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from satgpu.probes import minibatches, products
+from satgpu.probes import products
 from satgpu.probes.adam import AdamSettings, StackedAdam, adam_tensors, fused_adam, step_sizes
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
-from satgpu.probes.minibatches import compiled_minibatches, train_minibatches
+from satgpu.probes.cpu import epoch as minibatches
+from satgpu.probes.cpu.epoch import compiled_minibatches, train_minibatches
 from satgpu.probes.network import Layout, initial_parameters
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.products import affine, input_gradient, weight_gradient

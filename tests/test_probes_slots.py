@@ -7,9 +7,10 @@ import pytest
 import torch
 from probe_groups import SMALL, part_of, small_group, small_inputs, train, train_in_slots
 
-from satgpu.probes import ProbeOptions, slot_engine
+from satgpu.probes import ProbeOptions
 from satgpu.probes.draws import HashedDraws
-from satgpu.probes.slots import BankShape, SlotBank
+from satgpu.probes.gpu import engine as slot_engine
+from satgpu.probes.gpu.bank import BankShape, SlotBank
 from satgpu.probes.training import _cohorts
 
 

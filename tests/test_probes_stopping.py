@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from satgpu.probes.gpu.bank import SlotRule
 from satgpu.probes.options import ProbeOptions
-from satgpu.probes.slots import SlotRule
 from satgpu.probes.stopping import StoppingRule
 
 

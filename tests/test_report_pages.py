@@ -9,7 +9,7 @@ from report_run import NOTICE, STAND_INS, make_run
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from satgpu.analysis import paired_differences, read_run, summarise
+from satgpu.answers import paired_differences, read_run, summarise
 from satgpu.errors import UserError
 from satgpu.report import compare_runs, print_tables
 from satgpu.report.boundaries import draw_boundaries

@@ -13,7 +13,7 @@ import synthetic
 from report_run import NOTICE, STAND_INS, make_run
 from rich.console import Console
 
-from satgpu.analysis import read_run, summarise
+from satgpu.answers import read_run, summarise
 from satgpu.errors import UserError
 from satgpu.report import coast, maps, print_tables, write_report
 

@@ -6,9 +6,9 @@ import multiprocessing
 import pandas as pd
 import pytest
 
-from satgpu.columns import RESULT_COLUMNS
 from satgpu.errors import UserError
-from satgpu.run_folder import RunFolder
+from satgpu.run.folder import RunFolder
+from satgpu.run.schema import RESULT_COLUMNS
 
 
 def test_a_folder_with_anything_in_it_is_refused(tmp_path):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from study import run_study, write_config
 
-from satgpu.columns import RESULT_COLUMNS
-from satgpu.durable import read_lines
+from satgpu.run.durable import read_lines
+from satgpu.run.schema import RESULT_COLUMNS
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
@@ -23,7 +23,7 @@ TABLES = ("results.csv", "predictions.csv", "training_curves.csv", "similarity.c
 def _forkserver():
     """Processes that start with everything imported: real ones, killed for real, without seconds of start each."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["satgpu.pipeline", "satgpu.cli", "study"])
+    context.set_forkserver_preload(["satgpu.study.pipeline", "satgpu.cli", "study"])
     return context
 
 

@@ -8,14 +8,14 @@ import torch
 
 from satgpu.errors import UserError
 from satgpu.probes.cohort import Cohort, cut_to_cohorts
-from satgpu.probes.cpu_engine import CpuEngine
+from satgpu.probes.cpu.engine import CpuEngine
 from satgpu.probes.fitness import reasons_not_to_train, untrained_result
+from satgpu.probes.gpu.engine import SlotEngine
 from satgpu.probes.groups import ProbeGroup
 from satgpu.probes.loop import Engine, Turns, run_bare
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult, TrainingReport
-from satgpu.probes.slot_engine import SlotEngine
 
 _COHORT_PROBES = 64
 

@@ -8,8 +8,8 @@ label field went into it.
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis import mean_interval
-from satgpu.analysis.skill import crossing_km
+from satgpu.answers import mean_interval
+from satgpu.answers.skill import crossing_km
 
 EDGES_KM = (0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560)
 HALF_WAY = 0.75  # between guessing on the coast, where either is as likely, and always right

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis import paired_differences
+from satgpu.answers import paired_differences
 
 from .view import PROBE_EXPERIMENTS, RunView
 

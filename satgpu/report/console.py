@@ -4,8 +4,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from satgpu.analysis import RunTables
-from satgpu.columns import PREDICTION_COLUMNS
+from satgpu.answers import RunTables
+from satgpu.run.schema import PREDICTION_COLUMNS
 
 from .headline import headline
 from .view import EXPERIMENT_TITLES, RunView
@@ -25,7 +25,7 @@ def print_tables(tables: RunTables, console: Console) -> None:
     """Print one table per experiment of the run, and the effective resolution last.
 
     Args:
-        tables: as ``satgpu.analysis.read_run`` gives them.
+        tables: as ``satgpu.answers.read_run`` gives them.
         console: where to.
     """
     for protocol in sorted(set(tables.results["protocol"]) | set(tables.similarity["protocol"])):

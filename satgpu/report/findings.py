@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis.evidence import contrast
-from satgpu.analysis.notebook_claims import best_pattern
+from satgpu.answers.evidence import contrast
+from satgpu.answers.notebook_claims import best_pattern
 
 from .headline import conditions
 from .learned import learned_section
@@ -52,9 +52,9 @@ def sections(view: RunView) -> list[Section]:
 def peak_section(view: RunView) -> Section:
     """Where the second encoder of the pair leads most, and the scales that can't be told from it."""
     rows = view.rows("sweet_spot")
-    recompute = paired_call("sweet_spot", "scale_km", more="; peak and satgpu.analysis.evidence.contrast")
+    recompute = paired_call("sweet_spot", "scale_km", more="; peak and satgpu.answers.evidence.contrast")
     if not view.pair:
-        return Section("Sweet spot", _single(view, rows, "scale_km", "km cells"), "satgpu.analysis.summarise")
+        return Section("Sweet spot", _single(view, rows, "scale_km", "km cells"), "satgpu.answers.summarise")
     peak, table = view.peak, view.differences(rows, ["scale_km"])
     if peak is None:
         return Section("Sweet spot")

@@ -34,7 +34,7 @@ def similarity_section(view: RunView) -> Section:
     return Section(
         "Embedding discrimination",
         sentences,
-        "satgpu.analysis.kernel.similarity_curve and kernel_resolutions(similarity)",
+        "satgpu.readouts.kernel.similarity_curve and kernel_resolutions(similarity)",
     )
 
 
@@ -73,7 +73,7 @@ def boundary_section(view: RunView) -> Section:
         "Boundaries",
         sentences,
         (
-            "satgpu.analysis.skill, then summarise(..., by=['encoder', 'width_km'], value='skill') over "
+            "satgpu.answers.skill, then summarise(..., by=['encoder', 'width_km'], value='skill') over "
             "experiment == 'boundaries'"
         ),
     )
@@ -100,7 +100,7 @@ def coastline_section(view: RunView) -> Section:
             f"Right at {100 * HALF_WAY:.0f} % of the places from this far off the coast: {listing(distances)}."
         )
     recompute = (
-        "satgpu.analysis.summarise(results, ['encoder'], 'test_accuracy' or 'test_iou'), experiment == 'coastline'"
+        "satgpu.answers.summarise(results, ['encoder'], 'test_accuracy' or 'test_iou'), experiment == 'coastline'"
     )
     recompute += "; distances: satgpu.report.coast.coast_resolution(accuracy_by_distance(predictions))"
     return Section("Land or ocean", sentences, recompute)

@@ -37,5 +37,5 @@ def tally_words(view: RunView, table: pd.DataFrame, noun: str) -> str:
 
 def paired_call(experiment: str, *by: str, more: str = "") -> str:
     """The call that gives back the paired differences of an experiment."""
-    call = f"satgpu.analysis.paired_differences(results, first, second, by={list(by)})"
+    call = f"satgpu.answers.paired_differences(results, first, second, by={list(by)})"
     return f"{call} over experiment == '{experiment}'{more}"

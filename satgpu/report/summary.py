@@ -65,9 +65,9 @@ def _recompute(parts: Sequence[Part]) -> list[str]:
     """One line per section: the function that gives its numbers back."""
     lines = [
         (
-            "`run = satgpu.analysis.read_run(FOLDER)`; below, `results` is `run.results` with one protocol's "
+            "`run = satgpu.answers.read_run(FOLDER)`; below, `results` is `run.results` with one protocol's "
             "rows, `probe == 'mlp'` and `labels == 'field'`; `similarity` is `run.similarity`; functions are "
-            "those of `satgpu.analysis`."
+            "those of `satgpu.answers`."
         ),
         "",
         (

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis.claims import CLAIM_COLUMNS, judge_claims, judge_published
-from satgpu.analysis.convergence import TROUBLES, convergence_table, effect_of_leaving_out, named_troubles
+from satgpu.answers.claims import CLAIM_COLUMNS, judge_claims, judge_published
+from satgpu.answers.convergence import TROUBLES, convergence_table, effect_of_leaving_out, named_troubles
 
 from .view import EXPERIMENT_TITLES, RunView
 from .words import count, listing, pattern_label, points, points_interval

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from satgpu.analysis import Peak, RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
-from satgpu.analysis.evidence import Evidence, contrast, corrected, evidence_of_run
-from satgpu.analysis.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
-from satgpu.analysis.published import compare_with_published
-from satgpu.analysis.tables import STARVED_POINTS_PER_CELL, read_table
-from satgpu.columns import PREDICTION_COLUMNS
+from satgpu.answers import Peak, RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
+from satgpu.answers.evidence import Evidence, contrast, corrected, evidence_of_run
+from satgpu.answers.published import compare_with_published
+from satgpu.readouts.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
+from satgpu.run.read import STARVED_POINTS_PER_CELL, read_table
+from satgpu.run.schema import PREDICTION_COLUMNS
 
 from .coast import accuracy_by_distance
 from .style import Look, assign_looks, encoder_label, short_labels

@@ -1,0 +1,1 @@
+"""The engine for CPUs: probes one by one, batched products."""

@@ -1,0 +1,161 @@
+"""Training on a CPU: a pool of threads, each taking one epoch of one probe at a time.
+
+Every product runs on one thread, so a probe's numbers depend neither on the number of threads nor on
+its neighbours, and a probe's weights and moments stay in the core's own cache for a whole epoch. The
+minibatches are gathered once an epoch for a whole cohort. A probe that is done is not queued again: it
+costs nothing. Cohorts are taken in only as others finish, so memory does not grow with the number
+of groups.
+"""
+
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from satgpu.probes.cohort import Cohort
+from satgpu.probes.cpu.epoch import compiled_minibatches
+from satgpu.probes.cpu.probe import EpochData, LiveProbe, epoch_data
+from satgpu.probes.results import ProbeResult, TrainingReport
+
+_WAIT_S = 0.2  # how long ``advance`` waits for a result before it gives the caller a turn
+
+
+class CpuEngine:
+    """Trains cohorts as they come.
+
+    Args:
+        cohorts: pulled when there is room.
+        n_threads: workers.
+        report: epochs and operations are added to it.
+    """
+
+    def __init__(self, cohorts: Iterator[Cohort | ProbeResult], n_threads: int, report: TrainingReport):
+        self._cohorts = cohorts
+        self._report = report
+        self._results: queue.SimpleQueue[ProbeResult | BaseException] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._live = 0
+        self._exhausted = False
+        self._room = 4 * n_threads  # probes in the queue: enough that no worker waits while one is finished
+        self._n_threads = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(n_threads, "satgpu-probes", initializer=torch.set_num_threads, initargs=(1,))
+        report.slots = self._room
+        compiled_minibatches()  # here, in the caller's thread, and not in all workers at once
+
+    @property
+    def done(self) -> bool:
+        """Whether every probe has been trained and its result given out."""
+        return self._exhausted and self._live == 0
+
+    def advance(self) -> list[ProbeResult]:
+        """Keep the workers busy; the results that came in, or none after a fifth of a second."""
+        results = self._admit()
+        if not results and self._live:
+            try:
+                results.append(self._take(_WAIT_S))
+            except queue.Empty:
+                return results
+        while not self._results.empty():
+            results.append(self._take(0.0))
+        return results
+
+    def close(self) -> None:
+        """End the workers after the epochs they are in, and give torch its threads back."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self._n_threads)
+        self._report.peak_memory_bytes = _peak_memory_bytes()
+
+    def _take(self, timeout_s: float) -> ProbeResult:
+        """The next result; raises what a worker raised."""
+        item = self._results.get(timeout=timeout_s)
+        if isinstance(item, BaseException):
+            raise item
+        self._live -= 1
+        return item
+
+    def _admit(self) -> list[ProbeResult]:
+        """Take cohorts in while there is room; the results of probes that need no training."""
+        ready = []
+        while not self._exhausted and self._live < self._room and len(ready) < self._room:
+            item = next(self._cohorts, None)
+            if item is None:
+                self._exhausted = True
+            elif isinstance(item, ProbeResult):
+                ready.append(item)
+            else:
+                self._live += len(item.members)
+                shared = SharedEpochs(item)
+                for member in item.members:
+                    self._pool.submit(self._guarded, shared, member, None)
+        return ready
+
+    def _guarded(self, shared: "SharedEpochs", member: int, probe: LiveProbe | None) -> None:
+        """Work, and hand an error over to the caller's thread."""
+        try:
+            self._work(shared, member, probe)
+        except BaseException as error:  # noqa: BLE001 - raised again by _take
+            self._results.put(error)
+
+    def _work(self, shared: "SharedEpochs", member: int, probe: LiveProbe | None) -> None:
+        """One epoch of one probe; then to the back of the queue, or out with its result."""
+        if self._stopping.is_set():
+            return
+        probe = probe or LiveProbe(shared.cohort, member)
+        epoch = probe.rule.epochs
+        data = shared.take(epoch)
+        probe.train_epoch(data)
+        finished = bool(probe.stop_reason)
+        shared.release(epoch, finished)
+        with self._lock:
+            self._report.epochs += 1
+            self._report.useful_flops += shared.cohort.layout.flops_per_row * data.order.shape[0]
+        if finished:
+            self._results.put(probe.result())
+        elif not self._stopping.is_set():
+            self._pool.submit(self._guarded, shared, member, probe)
+
+
+class SharedEpochs:
+    """The epochs of a cohort: gathered by the first probe that comes to one, dropped after the last.
+
+    Args:
+        cohort: whose probes read them.
+    """
+
+    def __init__(self, cohort: Cohort):
+        self.cohort = cohort
+        self._lock = threading.Lock()
+        self._data: dict[int, EpochData] = {}
+        self._to_come: dict[int, int] = {0: len(cohort.members)}  # epoch: probes that have yet to end it
+
+    def take(self, epoch: int) -> EpochData:
+        """The minibatches of an epoch."""
+        with self._lock:
+            if epoch not in self._data:
+                self._data[epoch] = epoch_data(self.cohort, epoch)
+            return self._data[epoch]
+
+    def release(self, epoch: int, finished: bool) -> None:
+        """One probe is through with an epoch and goes on to the next, unless it has finished."""
+        with self._lock:
+            if not finished:
+                self._to_come[epoch + 1] = self._to_come.get(epoch + 1, 0) + 1
+            self._to_come[epoch] -= 1
+            earlier_open = any(count for e, count in self._to_come.items() if e < epoch)
+            if self._to_come[epoch] == 0 and not earlier_open:
+                del self._to_come[epoch], self._data[epoch]
+
+
+def _peak_memory_bytes() -> int:
+    """The most memory this process has held; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

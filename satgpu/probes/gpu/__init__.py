@@ -1,0 +1,1 @@
+"""The engine for GPUs: banks of slots, one captured graph an epoch."""

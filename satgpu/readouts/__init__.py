@@ -1,0 +1,1 @@
+"""Closed-form readings of an embedding: no label is learned by gradient descent."""

@@ -1,0 +1,174 @@
+"""A run on disk: rows appended durably, whole files replaced atomically, one writer at a time.
+
+A cut at any moment leaves whole rows only. Rows of one probe go to
+``predictions.csv`` and ``training_curves`` before its line in ``results.csv``,
+so a line there means that everything about the probe is on disk.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from filelock import FileLock, Timeout
+
+from satgpu.errors import UserError
+from satgpu.run.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
+from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
+
+# One probe's curve: kept for a sample of the probes while the run goes on, then folded into quantiles.
+PROBE_CURVE_COLUMNS = {
+    "task_id": "str",
+    "experiment": "str",
+    "encoder": "str",
+    "epoch": "int",
+    "loss": "float",
+    "validation": "float",
+}
+TABLES = {"results": RESULT_COLUMNS, "predictions": PREDICTION_COLUMNS, "probe_curves": PROBE_CURVE_COLUMNS}
+
+
+class RunFolder:
+    """One run's folder, locked for as long as this object is open.
+
+    Args:
+        path: the folder.
+        rank: this process among ``world_size`` that share the run.
+        world_size: more than one: each process appends to a shard of its own.
+    """
+
+    def __init__(self, path: Path, rank: int = 0, world_size: int = 1):
+        self.path, self.rank, self.world_size = Path(path), rank, world_size
+        self._lock = FileLock(self.path / ".lock")
+        self._tables: dict[str, AppendTable] = {}
+
+    @classmethod
+    def open_new(cls, path: Path, rank: int = 0, world_size: int = 1) -> "RunFolder":
+        """A fresh folder; refuses one that holds anything."""
+        path = Path(path)
+        try:
+            held = path.exists() and any(not _is_leftover(p) for p in path.iterdir())
+            if held and rank == 0:
+                raise UserError(f"{path} already holds a run; continue it with --resume, or choose another --out")
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot use {path} as a run folder: {error.strerror}; choose another --out") from error
+        folder = cls(path, rank, world_size)
+        folder._take_lock()
+        return folder
+
+    @classmethod
+    def open_existing(cls, path: Path, rank: int = 0, world_size: int = 1) -> "RunFolder":
+        """The folder of a run to be continued."""
+        path = Path(path)
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path} holds no run to continue (no config.yaml); leave out --resume to start one")
+        folder = cls(path, rank, world_size)
+        folder._take_lock()
+        return folder
+
+    def _take_lock(self) -> None:
+        """The kernel frees this lock when its process dies, however it dies."""
+        if self.rank != 0:
+            return
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UserError(
+                f"{self.path} is in use by another satgpu process; wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise UserError(f"cannot write in {self.path}: {error.strerror}; choose another --out") from error
+
+    @property
+    def shard(self) -> Path:
+        """Where this process appends."""
+        return self.path if self.world_size == 1 else self.path / "shards" / f"rank-{self.rank:04d}"
+
+    def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows to ``results``, ``predictions`` or ``probe_curves``."""
+        if table not in self._tables:
+            self._tables[table] = AppendTable(self.shard / f"{table}.csv", TABLES[table])
+        self._tables[table].append(rows)
+
+    def sync(self) -> None:
+        """Wait until all appended rows are on the medium."""
+        for table in self._tables.values():
+            table.sync()
+
+    def close(self) -> None:
+        """Close the tables and free the lock."""
+        for table in self._tables.values():
+            table.close()
+        self._tables = {}
+        self._lock.release()
+
+    def merge(self) -> None:
+        """Gather every shard's rows into one sorted file a table; shards are removed after."""
+        for table in self._tables.values():
+            table.close()
+        self._tables = {}
+        shards = sorted((self.path / "shards").glob("rank-*"))
+        self._merge_table("results", shards, lambda task: True)
+        finished = {task.encode() for task in self.finished_tasks()}
+        for name in ("predictions", "probe_curves"):
+            self._merge_table(name, shards, finished.__contains__)
+        for shard in shards:
+            for file in shard.iterdir():
+                file.unlink()
+            shard.rmdir()
+        if shards:
+            (self.path / "shards").rmdir()
+
+    def _merge_table(self, name: str, shards: list[Path], keep: Callable[[bytes], bool]) -> None:
+        paths = [folder / f"{name}.csv" for folder in (self.path, *shards)]
+        if name == "results" or any(path.exists() for path in paths):
+            merge_tables(paths, self.path / f"{name}.csv", TABLES[name], keep)
+
+    def finished_tasks(self) -> set[str]:
+        """Ids of the probes whose rows are on disk; call ``merge`` first where shards may lie about."""
+        return {first_cell(line).decode() for line in read_lines(self.path / "results.csv", RESULT_COLUMNS)}
+
+    def write_similarity(self, rows: pd.DataFrame) -> None:
+        """Replace ``similarity.csv``."""
+        write_atomically(
+            self.path / "similarity.csv", rows[list(SIMILARITY_COLUMNS)].to_csv(index=False, lineterminator="\n")
+        )
+
+    def fold_curves(self) -> None:
+        """Turn the sampled probes' curves into ``training_curves.csv``: quantiles by experiment, encoder and epoch."""
+        path = self.path / "probe_curves.csv"
+        if not path.exists():
+            return
+        curves = pd.read_csv(path, dtype={"task_id": str, "experiment": str, "encoder": str})
+        grouped = curves.groupby(["experiment", "encoder", "epoch"], sort=True)
+        quantiles = grouped[["loss", "validation"]].quantile([0.1, 0.5, 0.9]).unstack()
+        folded = pd.DataFrame({"n_probes": grouped.size()})
+        for name in ("loss", "validation"):
+            for q in (0.1, 0.5, 0.9):
+                folded[f"{name}_q{round(q * 100)}"] = quantiles[(name, q)]
+        text = folded.reset_index()[list(CURVE_COLUMNS)].to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        write_atomically(self.path / "training_curves.csv", text)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace ``config.yaml``."""
+        write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+
+    def write_environment(self, facts: Mapping[str, Any]) -> None:
+        """Replace ``environment.json``."""
+        write_atomically(self.path / "environment.json", json.dumps(facts, indent=2, allow_nan=False) + "\n")
+
+    @staticmethod
+    def read_environment(path: Path) -> dict[str, Any]:
+        """The facts of the run in ``path``."""
+        try:
+            return json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path / 'environment.json'} cannot be read; start a new run in another folder") from error
+
+
+def _is_leftover(path: Path) -> bool:
+    """What a run leaves that was killed before it began: ``config.yaml``, written last, marks the beginning."""
+    return path.name.startswith(".") or (path.name == "environment.json" and not (path.parent / "config.yaml").exists())

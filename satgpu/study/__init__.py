@@ -1,0 +1,1 @@
+"""Config, plan, rows, training and the pipeline of a study."""

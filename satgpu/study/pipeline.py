@@ -1,0 +1,236 @@
+"""plan → embed → train → table → analyse → report. The only file that knows every room."""
+
+import shlex
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+
+from satgpu import report
+from satgpu.answers import read_run
+from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
+from satgpu.encoders import choose_encoders, control_specs, load_encoder
+from satgpu.errors import UserError
+from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
+from satgpu.run.folder import RunFolder
+from satgpu.run.schema import SIMILARITY_COLUMNS
+from satgpu.study.config import REPLICATES, Config, differences, read_config
+from satgpu.study.interrupt import Interruption
+from satgpu.study.plan import plan_units
+from satgpu.study.progress import RunProgress, spinner
+from satgpu.study.ranks import Ranks
+from satgpu.study.training import Loaded, Study, Training
+
+
+def prepare(config: Config, ranks: Ranks) -> Study:
+    """Settle the device, the encoders and the number of replicates. Writes nothing."""
+    device = resolve_device(config.device, ranks.local_rank)
+    encoders, specs, notice = _load_encoders(config, device)
+    replicates = REPLICATES[device.type] if config.replicates == "auto" else config.replicates
+    if config.protocol == "notebook":
+        replicates = 1  # every seed of the notebook is 42
+    if "coastline" in config.experiments:
+        from satgpu.geometry.land import is_land
+
+        is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
+    _try_out(config, encoders)
+    resolved = replace(config, device=device.type, encoders=specs, replicates=replicates)
+    return Study(resolved, device, encoders, notice)
+
+
+def _try_out(config: Config, encoders: tuple[Loaded, ...]) -> None:
+    """Embed the first points: a table that lacks them, or a model that fails, is told before anything is written."""
+    unit = next(plan_units(config, 1), None)
+    if unit is not None:
+        lonlat_deg = unit.points.draw()
+        for loaded in encoders:
+            loaded.encoder(lonlat_deg)
+
+
+def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, ...], tuple[str, ...], str | None]:
+    """The compared encoders and their controls, the specs of the compared ones, and the notice."""
+    where = {"revision": config.revision, "offline": config.offline}
+    choice = choose_encoders(list(config.encoders), **where)
+    compared = [load_encoder(spec, device=device, **where) for spec in choice.specs]
+    controls = [load_encoder(spec, device=device) for spec in control_specs(compared)] if config.controls else []
+    names = [encoder.name for encoder in compared]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise UserError(f"two of the encoders are called {sorted(repeated)[0]!r}; rename one of the files")
+    beside = [Loaded(encoder, "control") for encoder in controls if encoder.name not in names]
+    loaded = tuple([Loaded(encoder, "compared") for encoder in compared] + beside)
+    return loaded, tuple(choice.specs), choice.notice
+
+
+def run(
+    config: Config, out: str | None, resume: bool, command: list[str], console: Console, with_report: bool = True
+) -> Path:
+    """Run the study and write its folder.
+
+    Args:
+        config: the options.
+        out: the run folder; None makes one under ``logs/``.
+        resume: continue the run in ``out``.
+        command: the command line, recorded and offered again when the run is cut.
+        console: where progress and tables go.
+        with_report: draw figures and write summary and report at the end; ``summarize`` can do it later.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        UserError: bad input; nothing was written or overwritten.
+    """
+    started = time.time()
+    ranks = Ranks.launch(config)
+    console.quiet = console.quiet or ranks.rank > 0
+    with spinner(console, "loading encoders"):
+        study = prepare(config, ranks)
+    if study.notice:
+        console.print(f"[bold yellow]Notice:[/] {study.notice}")
+    path = Path(out) if out else _default_folder(config, ranks)
+    facts = _facts(study, command, started)
+    folder = _open(study, path, resume, ranks, facts)
+    try:
+        with Interruption(resume_command(command, path)) as interruption:
+            _measure(study, folder, ranks, interruption, console)
+        if ranks.rank == 0:
+            _finish(folder, facts)
+            if with_report:
+                _report(folder.path, console)
+    finally:
+        folder.close()
+    ranks.barrier()
+    return path
+
+
+def _default_folder(config: Config, ranks: Ranks) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(ranks.broadcast(str(Path("logs") / f"{config.protocol}-{stamp}")))
+
+
+def resume_command(command: list[str], path: Path) -> str:
+    """The command that continues this run."""
+    words = [word for word in command if word != "--resume"]
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
+        words += ["--out", str(path)]
+    return shlex.join([*words, "--resume"])
+
+
+def _open(study: Study, path: Path, resume: bool, ranks: Ranks, facts: dict[str, Any]) -> RunFolder:
+    """A new folder with its configuration, or the old one where it is the same study."""
+    if ranks.rank == 0:
+        folder = (
+            RunFolder.open_existing(path, 0, ranks.world_size)
+            if resume
+            else RunFolder.open_new(path, 0, ranks.world_size)
+        )
+        if resume:
+            _check_same_study(study, path)
+            folder.merge()
+        folder.write_environment(facts)
+        folder.write_config(study.config.as_dict())
+        ranks.barrier()
+        return folder
+    ranks.barrier()  # rank 0 makes the folder and merges what an earlier run left
+    return RunFolder.open_existing(path, ranks.rank, ranks.world_size)
+
+
+def _check_same_study(study: Study, path: Path) -> None:
+    changed = differences(read_config(path / "config.yaml"), study.config)
+    if changed:
+        raise UserError(
+            f"{path} was started with other options ({'; '.join(changed)}); resume with those, or choose another --out"
+        )
+    before = RunFolder.read_environment(path)["encoders"]
+    now = [_encoder_facts(loaded) for loaded in study.encoders]
+    for old, new in zip(before, now, strict=True):
+        if old["sha256"] != new["sha256"]:
+            raise UserError(
+                f"{path} was started with other weights of {old['name']!r}; resume with those, or choose another --out"
+            )
+
+
+def _encoder_facts(loaded: Loaded) -> dict[str, Any]:
+    return loaded.encoder.provenance.as_dict() | {"role": loaded.role}
+
+
+def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console) -> None:
+    """Steps 2 to 4: similarity by rank 0, then this process's share of the probes."""
+    if ranks.rank == 0 and "similarity" in study.config.experiments and not (folder.path / "similarity.csv").exists():
+        with spinner(console, "similarity against distance"):
+            with interruption.at_once():
+                rows = _similarity(study, console)
+            folder.write_similarity(rows)
+    done = folder.finished_tasks() if (folder.path / "results.csv").exists() else set()
+    trainer = Training(study, folder, done, ranks)
+    with RunProgress(console, trainer.total, trainer.finished) as progress:
+        trainer.run(progress, interruption)
+    for notice in trainer.notices:
+        console.print(f"[yellow]{notice}[/]")
+    folder.sync()
+    interruption.check()
+    ranks.barrier()
+
+
+def _similarity(study: Study, console: Console) -> pd.DataFrame:
+    """All rows of similarity.csv. An encoder that gives no finite embedding has none, and the run goes on."""
+    options, seed, tables = study.config.similarity, study.config.seed, []
+    design = CircleDesign(options.circles, options.circle_points)
+    for loaded in study.encoders:
+        for protocol in study.config.protocols:
+            words = {"protocol": protocol, "role": loaded.role}
+            sizes = {"n_places": options.n_places, "n_bearings": options.n_bearings}
+            try:
+                tables.append(distance_table(loaded.encoder, options.distances_km, seed, **sizes, **words))
+                if protocol == "geodesic":
+                    tables.append(kernel_table(loaded.encoder, seed, design=design, **words))
+            except UserError as error:
+                console.print(f"[yellow]no similarity for {loaded.encoder.name}: {error}[/]")
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SIMILARITY_COLUMNS))
+
+
+def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
+    """What ``environment.json`` holds from the start; the end adds when, how long and how many."""
+    return {
+        "versions": package_versions(),
+        "device": machine_facts(study.device),
+        "git_commit": git_commit(),
+        "encoders": [_encoder_facts(loaded) for loaded in study.encoders],
+        "notice": study.notice,
+        "seed": study.config.seed,
+        "protocol": study.config.protocol,
+        "replicates": study.replicates,
+        "command": shlex.join(command),
+        "started": _moment(started),
+        "finished": None,
+        "seconds": None,
+        "probes": None,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _finish(folder: RunFolder, facts: dict[str, Any]) -> None:
+    """The tables in their final order, and the run's end on record."""
+    folder.merge()
+    folder.fold_curves()
+    ended = time.time()
+    seconds = round(ended - datetime.fromisoformat(facts["started"]).timestamp())
+    probes = len(folder.finished_tasks())
+    folder.write_environment(facts | {"finished": _moment(ended), "seconds": seconds, "probes": probes})
+
+
+def _report(path: Path, console: Console) -> None:
+    """Steps 5 and 6, from the tables alone."""
+    with spinner(console, "figures, summary and report"):
+        report.write_report(path)
+    report.print_tables(read_run(path), console)
+    console.print(f"\n[bold]Report:[/] {path / 'report.html'}   [bold]Summary:[/] {path / 'summary.md'}")

@@ -1,0 +1,180 @@
+"""Steps 2 to 4 as a stream: a unit is drawn and encoded when the trainer has room, and forgotten once it is written."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from satgpu.encoders import Encoder, encode
+from satgpu.geometry import unit_vectors
+from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, train_probes
+from satgpu.run.folder import RunFolder
+from satgpu.study.config import Config
+from satgpu.study.interrupt import Interruption
+from satgpu.study.plan import Unit, deal, plan_units
+from satgpu.study.progress import RunProgress
+from satgpu.study.ranks import Ranks
+from satgpu.study.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row, row_id
+
+# Curves of at most about this many probes of an experiment and encoder are kept for the training quantiles.
+CURVES_KEPT = 256
+NOISY_NEIGHBOURS = 15
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An encoder in its part: compared, or beside the comparison as a control."""
+
+    encoder: Encoder
+    role: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A run with everything decided: nothing of it depends on the machine's mood any more."""
+
+    config: Config  # encoders, replicates and device resolved
+    device: torch.device
+    encoders: tuple[Loaded, ...]
+    notice: str | None
+
+    @property
+    def replicates(self) -> int:
+        return int(self.config.replicates)
+
+    def units(self) -> Iterator[Unit]:
+        """All units of the study."""
+        return plan_units(self.config, self.replicates)
+
+
+class Training:
+    """All probes of this process, streamed: units are drawn when the trainer has room, forgotten when done."""
+
+    def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks):
+        self.study, self.folder, self.done, self.ranks = study, folder, done, ranks
+        self.total = sum(self._n_rows(unit) for unit in self._units())
+        self.finished = sum(1 for unit in self._units() for task_id in self._row_ids(unit) if task_id in done)
+        self.notices: list[str] = []
+        self._waiting: dict[tuple[str, str], tuple[DrawnUnit, ProbeLabels, Loaded]] = {}
+        self._curve_share = self._curve_shares()
+
+    def _units(self) -> Iterator[Unit]:
+        """This process's share, listed anew each time: a long study's plan is not kept in memory."""
+        return deal(self.study.units(), self.ranks.rank, self.ranks.world_size)
+
+    def _n_rows(self, unit: Unit) -> int:
+        return unit.n_probes * (len(self.study.encoders) + self.study.config.controls)
+
+    def _row_ids(self, unit: Unit) -> Iterator[str]:
+        readers = [loaded.encoder.name for loaded in self.study.encoders]
+        readers += ["nearest-neighbour"] if self.study.config.controls else []
+        return (row_id(task_id, reader) for task_id in unit.task_ids() for reader in readers)
+
+    def run(self, progress: RunProgress, interruption: Interruption) -> None:
+        """Train everything that has no row yet."""
+        budget_gb = self.study.config.memory_budget_gb
+        training = train_probes(
+            self._groups(progress, interruption),
+            self.study.config.probes,
+            device=self.study.device,
+            memory_budget_bytes=None if budget_gb is None else int(budget_gb * 1e9),
+            allow_tf32=self.study.config.allow_tf32,
+            on_result=lambda result: self._store(result, progress),
+            should_stop=interruption.asked,
+        )
+        self.notices = training.notices
+
+    def _groups(self, progress: RunProgress, interruption: Interruption) -> Iterator[ProbeGroup]:
+        for unit in self._units():
+            if interruption.asked():
+                return
+            if all(task_id in self.done for task_id in self._row_ids(unit)):
+                continue
+            drawn = draw_unit(unit, self.study.device)
+            if self.study.config.controls:
+                self._store_nearest(drawn, progress)
+            for loaded in self.study.encoders:
+                yield from self._encoder_groups(drawn, loaded)
+
+    def _encoder_groups(self, drawn: DrawnUnit, loaded: Loaded) -> Iterator[ProbeGroup]:
+        """The unit's unfinished probes on one encoder: classification and regression apart."""
+        name = loaded.encoder.name
+        todo = [probe for probe in drawn.probes if row_id(probe.task_id, name) not in self.done]
+        if not todo:
+            return
+        embedding = encode(loaded.encoder, drawn.lonlat_deg, check_finite=False)  # a row says what NaN did
+        for task, probes in _by(todo, lambda probe: probe.field.task).items():
+            keys = [(probe.task_id, name) for probe in probes]
+            self._waiting |= {key: (drawn, probe, loaded) for key, probe in zip(keys, probes, strict=True)}
+            yield ProbeGroup(
+                X=embedding,
+                Y=torch.stack([probe.labels for probe in probes]),
+                train_rows=drawn.train_rows,
+                test_rows=drawn.test_rows,
+                split_seed=drawn.unit.split_seed,
+                probe_seeds=torch.tensor([probe.probe_seed for probe in probes], dtype=torch.int64),
+                task=task,
+                keys=keys,
+                keep_test_predictions=any(probe.field.keep_predictions for probe in probes),
+            )
+
+    def _store_nearest(self, drawn: DrawnUnit, progress: RunProgress) -> None:
+        """Rows of the nearest-neighbour reader, which needs no training."""
+        xyz = unit_vectors(drawn.lonlat_deg)
+        todo = [p for p in drawn.probes if row_id(p.task_id, "nearest-neighbour") not in self.done]
+        for (task, neighbours), probes in _by(todo, lambda p: (p.field.task, _neighbours(p))).items():
+            labels = torch.stack([probe.labels for probe in probes])
+            rows = (drawn.train_rows, drawn.test_rows)
+            scores = nearest_neighbour_scores(xyz, labels, *rows, task=task, k=neighbours).tolist()
+            self.folder.append("results", [nearest_row(drawn, p, s) for p, s in zip(probes, scores, strict=True)])
+            for probe in probes:
+                progress.advance(probe.tasks.experiment)
+
+    def _store(self, result: ProbeResult, progress: RunProgress) -> None:
+        """Everything about a finished probe, its row in the table last."""
+        drawn, probe, loaded = self._waiting.pop(result.key)
+        provenance = loaded.encoder.provenance
+        row = probe_row(drawn, probe, result, provenance, loaded.role, self.study.config)
+        if probe.field.keep_predictions:
+            self.folder.append("predictions", prediction_rows(drawn, probe, result, provenance.name))
+        if self._keeps_curve(row):
+            self.folder.append("probe_curves", _curve_rows(row, result))
+        self.folder.append("results", [row])
+        progress.advance(f"{row['experiment']} · {row['encoder']}")
+
+    def _curve_shares(self) -> dict[str, float]:
+        """The share of an experiment's probes whose curves are kept."""
+        counts: dict[str, int] = {}
+        for unit in self.study.units():
+            for tasks in unit.task_sets:
+                counts[tasks.experiment] = counts.get(tasks.experiment, 0) + len(tasks.fields)
+        return {name: min(1.0, CURVES_KEPT / count) for name, count in counts.items()}
+
+    def _keeps_curve(self, row: dict[str, Any]) -> bool:
+        """Chosen by name, so that a resumed or divided run keeps the same ones."""
+        word = hashlib.blake2b(row["task_id"].encode(), digest_size=4).digest()
+        return int.from_bytes(word, "big") / 2**32 < self._curve_share[row["experiment"]]
+
+
+def _by(probes: list[ProbeLabels], key: Callable[[ProbeLabels], Any]) -> dict[Any, list[ProbeLabels]]:
+    """The probes apart by a property."""
+    groups: dict[Any, list[ProbeLabels]] = {}
+    for probe in probes:
+        groups.setdefault(key(probe), []).append(probe)
+    return groups
+
+
+def _neighbours(probe: ProbeLabels) -> int:
+    """Where labels are noisy one neighbour would repeat the noise."""
+    return NOISY_NEIGHBOURS if probe.field.width_km else 1
+
+
+def _curve_rows(row: dict[str, Any], result: ProbeResult) -> list[dict[str, Any]]:
+    shared = {name: row[name] for name in ("task_id", "experiment", "encoder")}
+    curves = zip(result.loss_curve.tolist(), result.validation_curve.tolist(), strict=True)
+    return [
+        shared | {"epoch": epoch, "loss": float(f"{loss:.5g}"), "validation": float(f"{score:.5g}")}
+        for epoch, (loss, score) in enumerate(curves, 1)
+    ]

@@ -1,0 +1,1 @@
+"""Planted encoders and studies of them: what is measured must come back."""
