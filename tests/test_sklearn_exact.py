@@ -142,7 +142,8 @@ def test_without_scikit_learn_the_import_says_what_to_install(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    monkeypatch.delitem(sys.modules, "satgpu.sklearn")
+    for name in ("satgpu.sklearn", "satgpu.probes.sklearn"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(ImportError, match=r"satgpu.sklearn needs scikit-learn: pip install 'satgpu\[sklearn\]'"):
         importlib.import_module("satgpu.sklearn")
     monkeypatch.undo()
