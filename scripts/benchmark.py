@@ -21,7 +21,7 @@ from satgpu.encoders import load_encoder
 from satgpu.geometry import make_labels
 from satgpu.geometry.notebook import notebook_box, train_test_rows
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
-from satgpu.probes.loop import Turns
+from satgpu.probes.loop import TrainingLoop
 
 SCALES_KM = list(range(300, 925, 25))
 ENCODERS = ("untrained-l10", "untrained-l40")
@@ -96,18 +96,20 @@ def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, lightning: bo
 
 
 def lightning_share(groups: list[ProbeGroup], args: argparse.Namespace) -> float:
-    """Share of a run under Lightning that is spent outside the turns of the engine, which are all of a bare loop."""
+    """Share of a run under Lightning that is spent outside the steps of the engine, which are all of a bare loop."""
     inside = []
-    take = Turns.take
+    step = TrainingLoop.step
 
-    def timed_take(turns: Turns) -> None:
-        inside.append(timed(lambda: take(turns))[0])
+    def timed_step(loop: TrainingLoop) -> list[ProbeResult]:
+        seconds, results = timed(lambda: step(loop))
+        inside.append(seconds)
+        return results
 
-    Turns.take = timed_take
+    TrainingLoop.step = timed_step
     try:
         seconds, _, _ = run_satgpu(groups, args)
     finally:
-        Turns.take = take
+        TrainingLoop.step = step
     return 1 - sum(inside) / seconds
 
 

@@ -4,8 +4,8 @@ import torch
 
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
 from satgpu.probes.gpu.engine import SlotEngine
-from satgpu.probes.loop import Turns, run_bare
-from satgpu.probes.training import _cohorts
+from satgpu.probes.loop import TrainingLoop
+from satgpu.probes.training import _subgroups
 
 SMALL = ProbeOptions(hidden_layer_sizes=(16, 8), max_iter=40, batch_size=64, n_iter_no_change=5)
 
@@ -62,12 +62,12 @@ def train_in_slots(
     results: dict[object, ProbeResult] = {}
     report = TrainingReport()
     cpu = torch.device("cpu")
-    cohorts = _cohorts(groups, options, cpu, dtype)
-    engine = engine_class(cohorts, options, cpu, dtype, report, n_slots=n_slots, **kwargs)
+    subgroups = _subgroups(groups, options, cpu, dtype)
+    engine = engine_class(subgroups, options, cpu, dtype, report, n_slots=n_slots, **kwargs)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # these products are too small to share
     try:
-        run_bare(Turns(engine, report, lambda r: results.__setitem__(r.key, r), None))
+        TrainingLoop(engine, report, lambda r: results.__setitem__(r.key, r), None).run()
     finally:
         torch.set_num_threads(before)
         engine.close()

@@ -7,14 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from satgpu.probes import products
+from satgpu.probes import backprop
 from satgpu.probes.adam import AdamSettings, StackedAdam, adam_tensors, fused_adam, step_sizes
-from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
-from satgpu.probes.cpu import epoch as minibatches
-from satgpu.probes.cpu.epoch import compiled_minibatches, train_minibatches
-from satgpu.probes.network import Layout, initial_parameters
+from satgpu.probes.backprop import affine, forward, gradients, input_gradient, output_delta, row_losses, weight_gradient
+from satgpu.probes.cpu import torch_epoch
+from satgpu.probes.cpu.torch_epoch import compiled_minibatches, train_minibatches
+from satgpu.probes.draws import initial_parameters
+from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
-from satgpu.probes.products import affine, input_gradient, weight_gradient
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "logistic": torch.sigmoid, "identity": lambda z: z}
 HIDDEN = [(), (6,), (7, 5), (4, 5, 6)]
@@ -181,11 +181,11 @@ def test_without_torchscript_the_same_lines_run_as_python(monkeypatch):
 
     monkeypatch.setattr(torch.jit, "script", gone)
     assert compiled_minibatches.__wrapped__() is train_minibatches
-    monkeypatch.setattr(minibatches, "HAS_ONEDNN", False)
+    monkeypatch.setattr(torch_epoch, "HAS_ONEDNN", False)
     assert compiled_minibatches.__wrapped__() is train_minibatches
 
 
 def test_without_onednn_products_are_torchs(monkeypatch):
     x, weight, bias = torch.randn(200, 128), torch.randn(96, 128), torch.randn(96)
-    monkeypatch.setattr(products, "HAS_ONEDNN", False)
+    monkeypatch.setattr(backprop, "HAS_ONEDNN", False)
     assert torch.equal(affine(x, weight, bias), x @ weight.T + bias)

@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from probe_groups import SMALL, small_group
 
 from satgpu.probes import ProbeOptions, train_probes
@@ -73,16 +74,33 @@ def test_sigterm_ends_the_process_where_nobody_listens():
 
 
 def test_a_ctrl_c_between_turns_stays_a_keyboard_interrupt(monkeypatch):
-    from satgpu.probes import lightning_loop
+    from satgpu.probes import module
 
     class Interrupted:
         def __iter__(self):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(lightning_loop, "_Rounds", Interrupted)
+    monkeypatch.setattr(module, "Steps", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_probes([small_group(1)], SMALL)
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_counts_and_mean_scores_are_logged_where_lightnings_users_look_for_them():
+    class Watch(Callback):
+        seen: list = []
+
+        def on_train_batch_end(self, trainer, module, *_):
+            self.seen.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+
+    results = []
+    train_probes([small_group(3)], SMALL, on_result=results.append, trainer={"callbacks": [Watch()]})
+    last = Watch.seen[-1]
+    assert last["probes"] == 3 and last["epochs"] == sum(result.n_iter for result in results)
+    for name in ("val_score", "test_score"):
+        values = [getattr(result, name.replace("val", "validation")) for result in results]
+        assert last[name] == pytest.approx(sum(values) / 3)
+    assert last["train_loss"] == pytest.approx(sum(result.loss_curve[-1] for result in results) / 3)
 
 
 def test_should_stop_is_asked_while_nothing_finishes():

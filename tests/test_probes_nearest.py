@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from satgpu.geometry.sphere import great_circle_km, unit_vectors
-from satgpu.probes import nearest, nearest_neighbour_scores, nearest_rows
+from satgpu.probes import nearest_neighbour_scores, nearest_rows, scores
 
 
 def _places(n: int) -> torch.Tensor:
@@ -17,7 +17,7 @@ def _places(n: int) -> torch.Tensor:
 
 
 def test_neighbours_are_nearest_along_the_sphere_across_poles_and_antimeridian(monkeypatch):
-    monkeypatch.setattr(nearest, "_CHUNK_ELEMENTS", 700)  # several chunks
+    monkeypatch.setattr(scores, "_CHUNK_ELEMENTS", 700)  # several chunks
     lonlat = _places(300)
     lonlat[:2] = torch.tensor([[179.999, 10.0], [40.0, 89.9]])
     lonlat[200:202] = torch.tensor([[-179.999, 10.0], [-140.0, 89.9]])

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from satgpu.probes.network import Layout, initial_parameters
+from satgpu.probes.draws import initial_parameters
+from satgpu.probes.network import Layout
 
 LAYOUT = Layout((10, 7, 3, 1))
 

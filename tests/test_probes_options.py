@@ -19,7 +19,7 @@ def test_defaults_that_the_notebook_left_alone_are_scikit_learns():
 
 def test_a_single_hidden_layer_may_be_a_number():
     assert ProbeOptions(hidden_layer_sizes=32).hidden_layer_sizes == (32,)
-    assert ProbeOptions(hidden_layer_sizes=[128, 64]).hidden_name == "128-64"
+    assert ProbeOptions(hidden_layer_sizes=[128, 64]).hidden_layer_sizes == (128, 64)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from satgpu.probes import ProbeOptions
 from satgpu.probes.draws import HashedDraws
 from satgpu.probes.gpu import engine as slot_engine
 from satgpu.probes.gpu.bank import BankShape, SlotBank
-from satgpu.probes.training import _cohorts
+from satgpu.probes.training import _subgroups
 
 
 def _mixed_groups(task: str):
@@ -69,7 +69,7 @@ def test_a_probe_in_any_slot_before_or_after_a_refill_is_the_same_to_the_last_bi
 
 def test_probes_with_draws_of_their_own_share_a_bank_with_others():
     class Backwards(HashedDraws):
-        """Draws that can't be made for all slots at once."""
+        """ProbeDraws that can't be made for all slots at once."""
 
         def order(self, probe, epoch, n_fit):
             return super().order(probe, epoch, n_fit).flip(0)
@@ -147,8 +147,8 @@ def test_no_room_for_one_probe_is_an_error_that_says_so(monkeypatch):
 
 
 def test_the_budget_decides_the_number_of_slots():
-    cohort = next(_cohorts([small_group(20)], SMALL, torch.device("cpu"), torch.float64))
-    per_slot = BankShape.of(cohort).bytes_per_slot(SMALL, torch.float64)
+    subgroup = next(_subgroups([small_group(20)], SMALL, torch.device("cpu"), torch.float64))
+    per_slot = BankShape.of(subgroup).bytes_per_slot(SMALL, torch.float64)
     found, report = train_in_slots([small_group(20)], n_slots=64, memory_budget_bytes=2 * 3 * per_slot)
     assert report.slots == 6 and len(found) == 20
 
@@ -157,8 +157,8 @@ def test_a_slot_takes_the_memory_that_its_estimate_says():
     options = ProbeOptions(max_iter=20)
     X = small_inputs(3000, 256)
     group = small_group(4, X=X, Y=(X[:, :4].T > 0).long(), train_rows=torch.arange(3000), test_rows=torch.arange(0))
-    cohort = next(_cohorts([group], options, torch.device("cpu"), torch.float32))
-    shape = BankShape.of(cohort)
+    subgroup = next(_subgroups([group], options, torch.device("cpu"), torch.float32))
+    shape = BankShape.of(subgroup)
     bank = SlotBank(shape, options, 3, torch.device("cpu"), torch.float32)
     tensors = [value for value in vars(bank).values() if isinstance(value, torch.Tensor)]
     tensors += [value for value in vars(bank.adam).values() if isinstance(value, torch.Tensor)]
@@ -217,7 +217,7 @@ def test_on_a_gpu_tf32_scores_stay_near_those_of_float32():
 
 @pytest.mark.cuda
 def test_draws_are_the_same_on_a_gpu():
-    from satgpu.probes.hashing import hash_bits
+    from satgpu.probes.draws import hash_bits
 
     index = torch.arange(1000)
     assert torch.equal(hash_bits(42, 3, index), hash_bits(42, 3, index.cuda()).cpu())

@@ -1,10 +1,25 @@
-"""Thousands of small MLPs, trained together, each with scikit-learn's answers."""
+"""Thousands of small MLPs, trained together, each with scikit-learn's answers.
+
+    options, groups   what goes in: how a probe is trained, on what
+    draws             everything random about it: split, minibatch order, first weights
+    network           where its parameters lie
+    backprop, adam    the mathematics of one minibatch
+    stopping, scores  the rule of each epoch
+    results           what comes out
+    cpu/, gpu/        the two engines
+    loop, module      the loop around an engine, bare and as a Lightning module
+    training          train_probes, the one way in; estimator and sklearn are built on it
+
+Letters of shapes, in the whole package: G groups, P probes, N points (rows), B rows of a minibatch,
+D inputs (the embedding), H units of a hidden layer, C outputs of a probe (1 for two classes and for
+numbers). A local tensor of rank two or more may carry them: ``weight_PDH``.
+"""
 
 from satgpu.probes.estimator import MLPProbes
 from satgpu.probes.groups import ProbeGroup
-from satgpu.probes.nearest import nearest_neighbour_scores, nearest_rows
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult, TrainingReport
+from satgpu.probes.scores import nearest_neighbour_scores, nearest_rows
 from satgpu.probes.training import train_probes
 
 __all__ = [

@@ -28,7 +28,7 @@ class AdamTensors(NamedTuple):
     weight_v: list[Tensor]
     bias_m: list[Tensor]
     bias_v: list[Tensor]
-    forever: list[Tensor]  # t = ∞, as often as there are layers
+    no_correction: list[Tensor]  # t = ∞, as often as there are layers
 
 
 class AdamSettings(NamedTuple):
@@ -64,7 +64,7 @@ def fused_adam(
         state.weight_m,
         state.weight_v,
         no_tensors,
-        state.forever,
+        state.no_correction,
         lr=step_size,
         beta1=settings.beta_1,
         beta2=settings.beta_2,
@@ -79,7 +79,7 @@ def fused_adam(
         state.bias_m,
         state.bias_v,
         no_tensors,
-        state.forever,
+        state.no_correction,
         lr=step_size,
         beta1=settings.beta_1,
         beta2=settings.beta_2,
@@ -99,10 +99,10 @@ def step_sizes(learning_rate: float, options: ProbeOptions, steps_before: int, n
 def adam_tensors(parameters: Tensor, layout: Layout) -> AdamTensors:
     """Views into flat parameters (layout.size,), with moments of zero."""
     m, v = torch.zeros_like(parameters), torch.zeros_like(parameters)
-    forever = [torch.tensor(math.inf)] * layout.n_layers
+    no_correction = [torch.tensor(math.inf)] * layout.n_layers
     views = [part(flat) for flat in (parameters, m, v) for part in (layout.weights, layout.biases)]
     weights, biases, weight_m, bias_m, weight_v, bias_v = views
-    return AdamTensors(weights, biases, weight_m, weight_v, bias_m, bias_v, forever)
+    return AdamTensors(weights, biases, weight_m, weight_v, bias_m, bias_v, no_correction)
 
 
 class StackedAdam:

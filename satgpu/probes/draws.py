@@ -1,17 +1,27 @@
-"""Everything random about a probe: its validation rows, its minibatch order, its first weights."""
+"""Everything random about a probe: its validation rows, its minibatch order, its first weights.
 
+What is drawn is a hash of (seed, stream, index): it depends on its key alone, on no generator and no
+device, so a probe gets the same numbers alone or among thousands, in any slot, on a CPU or a GPU. The
+mixing function is SplitMix64's finaliser, whose output passes BigCrush on consecutive counters.
+
+Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014;
+constants of variant 13 by D. Stafford.
+"""
+
+import math
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from satgpu.probes.hashing import hash_bits, hash_order
-from satgpu.probes.network import Layout, initial_parameters
+from satgpu.probes.network import Layout
 
-_SPLIT, _FIRST_EPOCH = 0, 1 << 20  # streams of hash_bits; the layers of the network lie between
+_SPLIT, _FIRST_LAYER, _FIRST_EPOCH = 0, 16, 1 << 20  # streams of hash_bits: split, layers, epochs
+_GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: successive counters differ in many bits
+_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
-class Draws(Protocol):
+class ProbeDraws(Protocol):
     """Where a group's random choices come from.
 
     Attributes:
@@ -31,7 +41,7 @@ class Draws(Protocol):
 
 
 class HashedDraws:
-    """The default: hashes of the seeds (see ``hashing``), the same on every device.
+    """The default: hashes of the seeds, the same on every device.
 
     Args:
         split_seed: draws split and order of all probes of a group.
@@ -91,3 +101,75 @@ def _stratified(order: Tensor, labels: Tensor, n_first: int) -> Tensor:
     n_ones = int(torch.round(is_one.sum() * n_first / labels.shape[0]))
     rank = torch.where(is_one, is_one.cumsum(0) - 1 - n_ones, (~is_one).cumsum(0) - 1 - (n_first - n_ones))
     return torch.cat([order[rank < 0], order[rank >= 0]])
+
+
+def initial_parameters(seeds: Tensor, layout: Layout, activation: str) -> Tensor:
+    """Uniform weights and biases in ±√(6/(fan_in + fan_out)), the padding zero.
+
+    Args:
+        seeds: (p,) int64.
+        layout: of the probes.
+        activation: a logistic hidden layer takes 2 in the place of 6.
+
+    Returns:
+        (p, layout.size) float64: row i depends on ``seeds[i]`` alone.
+
+    Source: Glorot & Bengio 2010, with scikit-learn's choice of the same range for the biases.
+    """
+    flat = torch.zeros(*seeds.shape, layout.size, dtype=torch.float64, device=seeds.device)
+    factor = 2.0 if activation == "logistic" else 6.0
+    for layer, (weight, bias) in enumerate(zip(layout.weights(flat), layout.biases(flat), strict=True)):
+        n_out, n_in = weight.shape[-2:]
+        index = torch.arange((n_in + 1) * n_out, device=seeds.device)
+        uniform = hash_uniform(seeds.unsqueeze(-1), _FIRST_LAYER + layer, index)
+        values = (2.0 * uniform - 1.0) * math.sqrt(factor / (n_in + n_out))
+        weight.copy_(values[..., : n_in * n_out].unflatten(-1, (n_out, n_in)))
+        bias.copy_(values[..., n_in * n_out :])
+    return flat
+
+
+def hash_bits(seed: int | Tensor, stream: int | Tensor, index: Tensor) -> Tensor:
+    """64 random bits for each index.
+
+    Args:
+        seed: an integer, or (...) int64 that broadcasts against ``index``.
+        stream: tells apart the uses of one seed; an integer, or int64 that broadcasts against ``seed``.
+        index: (...) int64 counters.
+
+    Returns:
+        (...) int64, every bit pattern equally likely, the same on every device.
+    """
+    if isinstance(seed, int):
+        seed = torch.tensor(_signed(seed), device=index.device)
+    step = _signed(stream * _GOLDEN) if isinstance(stream, int) else stream * _signed(_GOLDEN)
+    key = _mix(_mix(seed) + step)
+    return _mix(key + index * _signed(_GOLDEN))
+
+
+def hash_uniform(seed: int | Tensor, stream: int, index: Tensor) -> Tensor:
+    """(...) float64 in [0, 1), from the upper 53 bits of ``hash_bits``."""
+    return _shift_right(hash_bits(seed, stream, index), 11).to(torch.float64) * 2.0**-53
+
+
+def hash_order(seed: int, stream: int, n: int, device: torch.device) -> Tensor:
+    """(n,) int64: a random order of ``range(n)``."""
+    return torch.argsort(hash_bits(seed, stream, torch.arange(n, device=device)), stable=True)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser; int64 products wrap, which is what it asks for."""
+    x = x + _signed(_GOLDEN)
+    x = (x ^ _shift_right(x, 30)) * _signed(_MULTIPLIERS[0])
+    x = (x ^ _shift_right(x, 27)) * _signed(_MULTIPLIERS[1])
+    return x ^ _shift_right(x, 31)
+
+
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    """Shift zeros in from the left: torch shifts copies of the sign in."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _signed(pattern: int) -> int:
+    """The int64 with the same lowest 64 bits."""
+    pattern &= (1 << 64) - 1
+    return pattern - (1 << 64) if pattern >= 1 << 63 else pattern

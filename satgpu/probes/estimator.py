@@ -11,9 +11,8 @@ from torch import Tensor
 from satgpu.errors import UserError, unknown_choice
 from satgpu.probes.arrays import are_equal, as_groups, as_tensor, majority_class, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
-from satgpu.probes.cohort import n_outputs
 from satgpu.probes.draws import HashedDraws, probe_seed
-from satgpu.probes.groups import TASKS, ProbeGroup
+from satgpu.probes.groups import TASKS, ProbeGroup, n_outputs
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult

@@ -1,4 +1,4 @@
-"""The loop around an engine: one turn hands out the results that came in and asks whether to stop."""
+"""The loop around an engine: one step hands out the results that came in and asks whether to stop."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,7 +7,7 @@ from satgpu.probes.results import ProbeResult, TrainingReport
 
 
 class Engine(Protocol):
-    """Something that trains probes a turn at a time.
+    """Something that trains probes for a fraction of a second at a time.
 
     Attributes:
         done: every probe's result has been given out.
@@ -23,14 +23,14 @@ class Engine(Protocol):
         """Give everything back that the engine holds."""
 
 
-class Turns:
-    """Turns of an engine until it is done or should stop.
+class TrainingLoop:
+    """Steps of an engine until it is done or should stop.
 
     Args:
         engine: to be advanced.
         report: counts the results.
         on_result: gets each result.
-        should_stop: asked once a turn.
+        should_stop: asked once a step.
     """
 
     def __init__(
@@ -46,22 +46,23 @@ class Turns:
         self.should_stop = should_stop
 
     @property
-    def over(self) -> bool:
-        """Whether there is no further turn."""
+    def finished(self) -> bool:
+        """Whether there is no further step."""
         return self.report.stopped or self.engine.done
 
-    def take(self) -> None:
-        """One turn."""
+    def step(self) -> list[ProbeResult]:
+        """Advance the engine once; the results that came in."""
         if self.should_stop is not None and self.should_stop():
             self.report.stopped = True
-            return
-        for result in self.engine.advance():
+            return []
+        results = self.engine.advance()
+        for result in results:
             self.report.probes += 1
             if self.on_result is not None:
                 self.on_result(result)
+        return results
 
-
-def run_bare(turns: Turns) -> None:
-    """The loop without Lightning: for single fits, and to measure Lightning's share."""
-    while not turns.over:
-        turns.take()
+    def run(self) -> None:
+        """All steps, without Lightning: for single fits, and to measure Lightning's share."""
+        while not self.finished:
+            self.step()

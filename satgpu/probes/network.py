@@ -4,16 +4,11 @@ Every block starts on a multiple of 16 elements (64 bytes in float32). Matrix pr
 differently on data of another alignment, so this is part of "a probe's result is its own".
 """
 
-import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from satgpu.probes.hashing import hash_uniform
-
 _BLOCK = 16  # elements
-_FIRST_STREAM = 16  # streams of hash_bits from here on are the layers
 
 
 @dataclass(frozen=True)
@@ -71,31 +66,6 @@ class Layout:
     def _pairs(self) -> list[tuple[int, int]]:
         """(n_in, n_out) of each layer."""
         return list(zip(self.units[:-1], self.units[1:], strict=True))
-
-
-def initial_parameters(seeds: Tensor, layout: Layout, activation: str) -> Tensor:
-    """Uniform weights and biases in ±√(6/(fan_in + fan_out)), the padding zero.
-
-    Args:
-        seeds: (p,) int64.
-        layout: of the probes.
-        activation: a logistic hidden layer takes 2 in the place of 6.
-
-    Returns:
-        (p, layout.size) float64: row i depends on ``seeds[i]`` alone.
-
-    Source: Glorot & Bengio 2010, with scikit-learn's choice of the same range for the biases.
-    """
-    flat = torch.zeros(*seeds.shape, layout.size, dtype=torch.float64, device=seeds.device)
-    factor = 2.0 if activation == "logistic" else 6.0
-    for layer, (weight, bias) in enumerate(zip(layout.weights(flat), layout.biases(flat), strict=True)):
-        n_out, n_in = weight.shape[-2:]
-        index = torch.arange((n_in + 1) * n_out, device=seeds.device)
-        uniform = hash_uniform(seeds.unsqueeze(-1), _FIRST_STREAM + layer, index)
-        values = (2.0 * uniform - 1.0) * math.sqrt(factor / (n_in + n_out))
-        weight.copy_(values[..., : n_in * n_out].unflatten(-1, (n_out, n_in)))
-        bias.copy_(values[..., n_in * n_out :])
-    return flat
 
 
 def _padded(n: int) -> int:

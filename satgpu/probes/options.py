@@ -64,11 +64,6 @@ class ProbeOptions:
         fraction = self.validation_fraction
         _require(_is_between(fraction, 0, 1, open_low=True), "validation_fraction", fraction, "between 0 and 1")
 
-    @property
-    def hidden_name(self) -> str:
-        """``128-64``: the hidden layers as they stand in a table."""
-        return "-".join(str(size) for size in self.hidden_layer_sizes)
-
 
 def n_validation_rows(n_train: int, options: ProbeOptions) -> int:
     """The share of the training rows held back, rounded up; none without early stopping."""

@@ -1,12 +1,20 @@
 """What comes out: one result for each probe, one report for each call."""
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from satgpu.probes.backprop import forward
+from satgpu.probes.groups import ProbeGroup, Subgroup, chances
+from satgpu.probes.scores import predictions, score
+
 STOP_REASONS = ("early_stopping", "max_iter", "failed", "not_trained")
+_ROWS_AT_ONCE = 2048  # so that activations stay in cache
+_NO_CURVE = np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +81,87 @@ class TrainingReport:
     notices: list[str] = field(default_factory=list)
     peak_memory_bytes: int = 0
     stopped: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedProbe:
+    """How one probe's training went.
+
+    Attributes:
+        flat: (layout.size,) the weights to keep.
+        n_iter: epochs.
+        stop_reason, failure: as in ``ProbeResult``.
+        best_score: validation score of ``flat``, NaN without early stopping.
+        losses, validation_scores: by epoch.
+    """
+
+    flat: Tensor
+    n_iter: int
+    stop_reason: str
+    failure: str
+    best_score: float
+    losses: np.ndarray
+    validation_scores: np.ndarray
+
+
+def make_result(subgroup: Subgroup, member: int, trained: TrainedProbe) -> ProbeResult:
+    """Score the weights on the fitted and the test rows."""
+    group = subgroup.group
+    stop_reason, failure = trained.stop_reason, trained.failure
+    if not failure and not bool(torch.isfinite(trained.flat).all()):
+        stop_reason, failure = "failed", f"non-finite weights after epoch {trained.n_iter}"
+    test_rows = group.test_rows.to(subgroup.device)
+    train_score, _ = _score_rows(subgroup, trained.flat, subgroup.X_fit, subgroup.labels(member, subgroup.rows[0]))
+    test_score, predicted = _score_rows(subgroup, trained.flat, subgroup.X_test, subgroup.labels(member, test_rows))
+    has_score = not failure
+    scaling = subgroup.scaling if group.keep_parameters else None
+    return ProbeResult(
+        key=group.keys[member],
+        train_score=train_score if has_score else math.nan,
+        validation_score=trained.best_score if has_score else math.nan,
+        test_score=test_score if has_score else math.nan,
+        chance=subgroup.chance[member],
+        n_iter=trained.n_iter,
+        stop_reason=stop_reason,
+        failure=failure or ("" if group.test_rows.numel() else "no test rows"),
+        n_train=group.train_rows.shape[0],
+        n_validation=subgroup.rows[1].shape[0],
+        n_test=group.test_rows.shape[0],
+        loss_curve=trained.losses,
+        validation_curve=trained.validation_scores,
+        test_predictions=predicted.cpu().numpy() if group.keep_test_predictions else None,
+        parameters=trained.flat if group.keep_parameters else None,
+        input_shift=scaling[0] if scaling else None,
+        input_scale=scaling[1] if scaling else None,
+    )
+
+
+def _score_rows(subgroup: Subgroup, flat: Tensor, X: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Score and predictions of one probe on (k, d) inputs with (k,) labels."""
+    task = subgroup.group.task
+    weights, biases = subgroup.layout.weights(flat), subgroup.layout.biases(flat)
+    parts = [
+        predictions(forward(some, weights, biases, subgroup.options.activation)[-1], task)
+        for some in X.split(_ROWS_AT_ONCE)
+    ]
+    predicted = torch.cat(parts)
+    return float(score(predicted, labels, task)), predicted
+
+
+def untrained_result(group: ProbeGroup, member: int, reason: str) -> ProbeResult:
+    """The result of a probe that was not trained."""
+    return ProbeResult(
+        key=group.keys[member],
+        train_score=np.nan,
+        validation_score=np.nan,
+        test_score=np.nan,
+        chance=chances(group, [member])[0],
+        n_iter=0,
+        stop_reason="not_trained",
+        failure=reason,
+        n_train=group.train_rows.shape[0],
+        n_validation=0,
+        n_test=group.test_rows.shape[0],
+        loss_curve=_NO_CURVE,
+        validation_curve=_NO_CURVE,
+    )

@@ -1,23 +1,22 @@
-"""Train any number of probes, streamed through the device: the one entry of this wing."""
+"""Train any number of probes, streamed through the device."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 
 from satgpu.errors import UserError
-from satgpu.probes.cohort import Cohort, cut_to_cohorts
 from satgpu.probes.cpu.engine import CpuEngine
-from satgpu.probes.fitness import reasons_not_to_train, untrained_result
 from satgpu.probes.gpu.engine import SlotEngine
-from satgpu.probes.groups import ProbeGroup
-from satgpu.probes.loop import Engine, Turns, run_bare
+from satgpu.probes.groups import ProbeGroup, Subgroup, cut_to_subgroups, reasons_not_to_train
+from satgpu.probes.loop import Engine, TrainingLoop
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
-from satgpu.probes.results import ProbeResult, TrainingReport
+from satgpu.probes.results import ProbeResult, TrainingReport, untrained_result
 
-_COHORT_PROBES = 64
+_SUBGROUP_PROBES = 64
 
 
 def train_probes(
@@ -31,6 +30,7 @@ def train_probes(
     on_result: Callable[[ProbeResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     lightning: bool = True,
+    trainer: Mapping[str, Any] | None = None,
 ) -> TrainingReport:
     """Train every probe of every group; each result is handed over as its probe finishes.
 
@@ -44,6 +44,7 @@ def train_probes(
         on_result: called from this thread with each result, in the order of finishing.
         should_stop: asked several times a second; True ends the call, unfinished probes are not reported.
         lightning: run under Lightning's Trainer, or as a bare loop (single small fits are sooner done so).
+        trainer: further arguments of that Trainer, such as ``logger`` and ``callbacks``.
 
     Returns:
         What was done.
@@ -54,20 +55,20 @@ def train_probes(
     device = checked_device(device)
     report = TrainingReport()
     if lightning:
-        from satgpu.probes.lightning_loop import run_under_lightning  # takes seconds, so only where needed
+        from satgpu.probes.module import fit_with_lightning  # takes seconds, so only where needed
     started = time.perf_counter()
-    cohorts = _cohorts(groups, options, device, dtype, memory_budget_bytes)
+    subgroups = _subgroups(groups, options, device, dtype, memory_budget_bytes)
     if device.type == "cpu":
-        engine: Engine = CpuEngine(cohorts, torch.get_num_threads(), report)
+        engine: Engine = CpuEngine(subgroups, torch.get_num_threads(), report)
     else:
-        engine = SlotEngine(cohorts, options, device, dtype, report, memory_budget_bytes)
-    turns = Turns(engine, report, on_result, should_stop)
+        engine = SlotEngine(subgroups, options, device, dtype, report, memory_budget_bytes)
+    loop = TrainingLoop(engine, report, on_result, should_stop)
     try:
         with _settings(device, allow_tf32):
             if lightning:
-                run_under_lightning(turns, device)
+                fit_with_lightning(loop, device, trainer)
             else:
-                run_bare(turns)
+                loop.run()
     finally:
         engine.close()
     report.seconds = time.perf_counter() - started
@@ -104,29 +105,29 @@ def _settings(device: torch.device, allow_tf32: bool) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _cohorts(
+def _subgroups(
     groups: Iterable[ProbeGroup],
     options: ProbeOptions,
     device: torch.device,
     dtype: torch.dtype,
     memory_budget_bytes: int | None = None,
-) -> Iterator[Cohort | ProbeResult]:
-    """Cohorts to train, and results of probes that cannot be trained, in the order of the groups."""
+) -> Iterator[Subgroup | ProbeResult]:
+    """Subgroups to train, and results of probes that cannot be trained, in the order of the groups."""
     for group in groups:
         reasons = reasons_not_to_train(group, options)
         for member, reason in enumerate(reasons):
             if reason:
                 yield untrained_result(group, member, reason)
         members = [member for member, reason in enumerate(reasons) if not reason]
-        size = _cohort_size(group, options, dtype, memory_budget_bytes)
-        yield from cut_to_cohorts(group, members, options, device=device, dtype=dtype, size=size)
+        size = _subgroup_size(group, options, dtype, memory_budget_bytes)
+        yield from cut_to_subgroups(group, members, options, device=device, dtype=dtype, size=size)
 
 
-def _cohort_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, budget_bytes: int | None) -> int:
+def _subgroup_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, budget_bytes: int | None) -> int:
     """Probes that train side by side: as many as the budget holds, at least one."""
     if budget_bytes is None:
-        return _COHORT_PROBES
+        return _SUBGROUP_PROBES
     n_train, n_features = group.train_rows.shape[0], group.X.shape[1]
     per_probe = dtype.itemsize * (5 * Layout((n_features, *options.hidden_layer_sizes, 1)).size + 3 * n_train)
     shared = dtype.itemsize * 4 * n_train * n_features  # the rows, and two epochs of minibatches
-    return max(1, min(_COHORT_PROBES, (budget_bytes - shared) // per_probe))
+    return max(1, min(_SUBGROUP_PROBES, (budget_bytes - shared) // per_probe))

@@ -2,8 +2,8 @@
 
 Every product runs on one thread, so a probe's numbers depend neither on the number of threads nor on
 its neighbours, and a probe's weights and moments stay in the core's own cache for a whole epoch. The
-minibatches are gathered once an epoch for a whole cohort. A probe that is done is not queued again: it
-costs nothing. Cohorts are taken in only as others finish, so memory does not grow with the number
+minibatches are gathered once an epoch for a whole subgroup. A probe that is done is not queued again: it
+costs nothing. Subgroups are taken in only as others finish, so memory does not grow with the number
 of groups.
 """
 
@@ -15,30 +15,30 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from satgpu.probes.cohort import Cohort
-from satgpu.probes.cpu.epoch import compiled_minibatches
-from satgpu.probes.cpu.probe import EpochData, LiveProbe, epoch_data
+from satgpu.probes.cpu.probe import CpuProbe, EpochData, epoch_data
+from satgpu.probes.cpu.torch_epoch import compiled_minibatches
+from satgpu.probes.groups import Subgroup
 from satgpu.probes.results import ProbeResult, TrainingReport
 
-_WAIT_S = 0.2  # how long ``advance`` waits for a result before it gives the caller a turn
+_WAIT_S = 0.2  # how long ``advance`` waits for a result before it returns to the caller
 
 
 class CpuEngine:
-    """Trains cohorts as they come.
+    """Trains subgroups as they come.
 
     Args:
-        cohorts: pulled when there is room.
+        subgroups: pulled when there is room.
         n_threads: workers.
         report: epochs and operations are added to it.
     """
 
-    def __init__(self, cohorts: Iterator[Cohort | ProbeResult], n_threads: int, report: TrainingReport):
-        self._cohorts = cohorts
+    def __init__(self, subgroups: Iterator[Subgroup | ProbeResult], n_threads: int, report: TrainingReport):
+        self._subgroups = subgroups
         self._report = report
         self._results: queue.SimpleQueue[ProbeResult | BaseException] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._live = 0
+        self._in_training = 0
         self._exhausted = False
         self._room = 4 * n_threads  # probes in the queue: enough that no worker waits while one is finished
         self._n_threads = torch.get_num_threads()
@@ -49,12 +49,12 @@ class CpuEngine:
     @property
     def done(self) -> bool:
         """Whether every probe has been trained and its result given out."""
-        return self._exhausted and self._live == 0
+        return self._exhausted and self._in_training == 0
 
     def advance(self) -> list[ProbeResult]:
         """Keep the workers busy; the results that came in, or none after a fifth of a second."""
         results = self._admit()
-        if not results and self._live:
+        if not results and self._in_training:
             try:
                 results.append(self._take(_WAIT_S))
             except queue.Empty:
@@ -75,37 +75,37 @@ class CpuEngine:
         item = self._results.get(timeout=timeout_s)
         if isinstance(item, BaseException):
             raise item
-        self._live -= 1
+        self._in_training -= 1
         return item
 
     def _admit(self) -> list[ProbeResult]:
-        """Take cohorts in while there is room; the results of probes that need no training."""
+        """Take subgroups in while there is room; the results of probes that need no training."""
         ready = []
-        while not self._exhausted and self._live < self._room and len(ready) < self._room:
-            item = next(self._cohorts, None)
+        while not self._exhausted and self._in_training < self._room and len(ready) < self._room:
+            item = next(self._subgroups, None)
             if item is None:
                 self._exhausted = True
             elif isinstance(item, ProbeResult):
                 ready.append(item)
             else:
-                self._live += len(item.members)
+                self._in_training += len(item.members)
                 shared = SharedEpochs(item)
                 for member in item.members:
                     self._pool.submit(self._guarded, shared, member, None)
         return ready
 
-    def _guarded(self, shared: "SharedEpochs", member: int, probe: LiveProbe | None) -> None:
+    def _guarded(self, shared: "SharedEpochs", member: int, probe: CpuProbe | None) -> None:
         """Work, and hand an error over to the caller's thread."""
         try:
             self._work(shared, member, probe)
         except BaseException as error:  # noqa: BLE001 - raised again by _take
             self._results.put(error)
 
-    def _work(self, shared: "SharedEpochs", member: int, probe: LiveProbe | None) -> None:
+    def _work(self, shared: "SharedEpochs", member: int, probe: CpuProbe | None) -> None:
         """One epoch of one probe; then to the back of the queue, or out with its result."""
         if self._stopping.is_set():
             return
-        probe = probe or LiveProbe(shared.cohort, member)
+        probe = probe or CpuProbe(shared.subgroup, member)
         epoch = probe.rule.epochs
         data = shared.take(epoch)
         probe.train_epoch(data)
@@ -113,7 +113,7 @@ class CpuEngine:
         shared.release(epoch, finished)
         with self._lock:
             self._report.epochs += 1
-            self._report.useful_flops += shared.cohort.layout.flops_per_row * data.order.shape[0]
+            self._report.useful_flops += shared.subgroup.layout.flops_per_row * data.order.shape[0]
         if finished:
             self._results.put(probe.result())
         elif not self._stopping.is_set():
@@ -121,23 +121,23 @@ class CpuEngine:
 
 
 class SharedEpochs:
-    """The epochs of a cohort: gathered by the first probe that comes to one, dropped after the last.
+    """The epochs of a subgroup: gathered by the first probe that comes to one, dropped after the last.
 
     Args:
-        cohort: whose probes read them.
+        subgroup: whose probes read them.
     """
 
-    def __init__(self, cohort: Cohort):
-        self.cohort = cohort
+    def __init__(self, subgroup: Subgroup):
+        self.subgroup = subgroup
         self._lock = threading.Lock()
         self._data: dict[int, EpochData] = {}
-        self._to_come: dict[int, int] = {0: len(cohort.members)}  # epoch: probes that have yet to end it
+        self._to_come: dict[int, int] = {0: len(subgroup.members)}  # epoch: probes that have yet to end it
 
     def take(self, epoch: int) -> EpochData:
         """The minibatches of an epoch."""
         with self._lock:
             if epoch not in self._data:
-                self._data[epoch] = epoch_data(self.cohort, epoch)
+                self._data[epoch] = epoch_data(self.subgroup, epoch)
             return self._data[epoch]
 
     def release(self, epoch: int, finished: bool) -> None:

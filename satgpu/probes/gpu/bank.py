@@ -15,9 +15,9 @@ from torch import Tensor
 
 from satgpu.probes.adam import StackedAdam
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
-from satgpu.probes.cohort import Cohort
-from satgpu.probes.draws import HashedDraws, hashed_orders
-from satgpu.probes.network import Layout, initial_parameters
+from satgpu.probes.draws import HashedDraws, hashed_orders, initial_parameters
+from satgpu.probes.groups import Subgroup
+from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions, n_validation_rows
 from satgpu.probes.scores import predictions, score
 
@@ -38,11 +38,11 @@ class BankShape:
     task: str
 
     @classmethod
-    def of(cls, cohort: Cohort) -> "BankShape":
-        """The shape of a cohort's probes."""
-        n_train = cohort.group.train_rows.shape[0]
-        n_validation = n_validation_rows(n_train, cohort.options)
-        return cls(cohort.layout, n_train - n_validation, n_validation, cohort.group.task)
+    def of(cls, subgroup: Subgroup) -> "BankShape":
+        """The shape of a subgroup's probes."""
+        n_train = subgroup.group.train_rows.shape[0]
+        n_validation = n_validation_rows(n_train, subgroup.options)
+        return cls(subgroup.layout, n_train - n_validation, n_validation, subgroup.group.task)
 
     def bytes_per_slot(self, options: ProbeOptions, dtype: torch.dtype) -> int:
         """Memory of one slot: rows, parameters and moments, activations and their gradients."""
@@ -62,13 +62,13 @@ class SlotBank:
         device, dtype: of the arithmetic.
 
     Attributes:
-        occupants: the (cohort, member) in each slot, or None.
+        occupants: the (subgroup, member) in each slot, or None.
     """
 
     def __init__(self, shape: BankShape, options: ProbeOptions, n_slots: int, device: torch.device, dtype: torch.dtype):
         self.shape, self.options = shape, options
         layout, n_outputs = shape.layout, shape.layout.n_outputs
-        self.occupants: list[tuple[Cohort, int] | None] = [None] * n_slots
+        self.occupants: list[tuple[Subgroup, int] | None] = [None] * n_slots
 
         def zeros(*size: int, kind: torch.dtype = dtype) -> Tensor:
             return torch.zeros(n_slots, *size, dtype=kind, device=device)
@@ -91,43 +91,43 @@ class SlotBank:
         """Slots without a probe."""
         return [slot for slot, occupant in enumerate(self.occupants) if occupant is None]
 
-    def load(self, arrivals: list[tuple[int, Cohort, int]]) -> None:
-        """Put (slot, cohort, member) in place, from its first weights."""
+    def load(self, arrivals: list[tuple[int, Subgroup, int]]) -> None:
+        """Put (slot, subgroup, member) in place, from its first weights."""
         slots = torch.tensor([slot for slot, _, _ in arrivals], device=self.flat.device)
-        for slot, cohort, member in arrivals:
-            fit, validation = cohort.rows
-            self.X[slot].copy_(torch.cat([cohort.X_fit, cohort.X_validation]))
-            self.fit_targets[slot].copy_(cohort.targets(member, fit))
-            self.validation_labels[slot].copy_(cohort.labels(member, validation))
-            self.occupants[slot] = (cohort, member)
+        for slot, subgroup, member in arrivals:
+            fit, validation = subgroup.rows
+            self.X[slot].copy_(torch.cat([subgroup.X_fit, subgroup.X_validation]))
+            self.fit_targets[slot].copy_(subgroup.targets(member, fit))
+            self.validation_labels[slot].copy_(subgroup.labels(member, validation))
+            self.occupants[slot] = (subgroup, member)
         self._load_draws(arrivals)
         self.best_flat[slots] = self.flat[slots]
-        alphas = [cohort.alpha(member) for _, cohort, member in arrivals]
-        rates = [cohort.learning_rate(member) for _, cohort, member in arrivals]
+        alphas = [subgroup.alpha(member) for _, subgroup, member in arrivals]
+        rates = [subgroup.learning_rate(member) for _, subgroup, member in arrivals]
         self.adam.reset(slots, _column(alphas, slots), _column(rates, slots))
         self.rule.reset(slots)
 
-    def _load_draws(self, arrivals: list[tuple[int, Cohort, int]]) -> None:
+    def _load_draws(self, arrivals: list[tuple[int, Subgroup, int]]) -> None:
         """First weights and order seeds; those that are hashes of seeds all at once."""
         hashed = [arrival for arrival in arrivals if _is_hashed(arrival[1])]
         if hashed:
             slots = torch.tensor([slot for slot, _, _ in hashed], device=self.flat.device)
-            seeds = torch.stack([cohort.draws.probe_seeds[member] for _, cohort, member in hashed])
+            seeds = torch.stack([subgroup.draws.probe_seeds[member] for _, subgroup, member in hashed])
             first = initial_parameters(seeds.to(slots.device), self.shape.layout, self.options.activation)
             self.flat[slots] = first.to(self.flat.dtype)
-            order_seeds = [_as_int64(cohort.draws.order_seed(member)) for _, cohort, member in hashed]
+            order_seeds = [_as_int64(subgroup.draws.order_seed(member)) for _, subgroup, member in hashed]
             self.order_seeds[slots] = torch.tensor(order_seeds, device=slots.device)
-        for slot, cohort, member in arrivals:
-            if not _is_hashed(cohort):
-                self.flat[slot].copy_(cohort.parameters(member))
+        for slot, subgroup, member in arrivals:
+            if not _is_hashed(subgroup):
+                self.flat[slot].copy_(subgroup.parameters(member))
 
     def draw_orders(self) -> None:
         """The minibatch order of every slot's next epoch."""
         self.order.copy_(hashed_orders(self.order_seeds, self.rule.epochs, self.shape.n_fit))
         for slot, occupant in enumerate(self.occupants):
             if occupant is not None and not _is_hashed(occupant[0]):
-                cohort, member = occupant
-                order = cohort.draws.order(member, int(self.rule.epochs[slot]), self.shape.n_fit)
+                subgroup, member = occupant
+                order = subgroup.draws.order(member, int(self.rule.epochs[slot]), self.shape.n_fit)
                 self.order[slot].copy_(order)
 
     def train_epoch(self) -> None:
@@ -212,9 +212,9 @@ class SlotRule:
             curve.scatter_(1, here, now)
 
 
-def _is_hashed(cohort: Cohort) -> bool:
-    """Whether a cohort's draws can be made for all slots at once."""
-    return type(cohort.draws) is HashedDraws
+def _is_hashed(subgroup: Subgroup) -> bool:
+    """Whether a subgroup's draws can be made for all slots at once."""
+    return type(subgroup.draws) is HashedDraws
 
 
 def _column(values: list[float], like: Tensor) -> Tensor:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from satgpu.probes.cohort import Cohort
-from satgpu.probes.finish import Training, make_result
 from satgpu.probes.gpu.bank import BankShape, SlotBank
+from satgpu.probes.groups import Subgroup
 from satgpu.probes.options import ProbeOptions
-from satgpu.probes.results import ProbeResult, TrainingReport
+from satgpu.probes.results import ProbeResult, TrainedProbe, TrainingReport, make_result
 
 # A bank of 64 probes of the notebook's shape fills an H200's multiprocessors once with 128 x 128 tiles,
 # and its parameters and moments (42 MB) stay in the second-level cache for a whole epoch.
@@ -25,10 +24,10 @@ _SHARE_OF_FREE_MEMORY = 0.8
 
 
 class SlotEngine:
-    """Trains cohorts as they come, through a fixed number of slots.
+    """Trains subgroups as they come, through a fixed number of slots.
 
     Args:
-        cohorts: pulled when there is room.
+        subgroups: pulled when there is room.
         options: of all probes.
         device, dtype: of the arithmetic.
         report: epochs, operations, slots and notices are added to it.
@@ -38,7 +37,7 @@ class SlotEngine:
 
     def __init__(
         self,
-        cohorts: Iterator[Cohort | ProbeResult],
+        subgroups: Iterator[Subgroup | ProbeResult],
         options: ProbeOptions,
         device: torch.device,
         dtype: torch.dtype,
@@ -46,11 +45,11 @@ class SlotEngine:
         memory_budget_bytes: int | None = None,
         n_slots: int = BANK_SLOTS,
     ):
-        self._cohorts = cohorts
+        self._subgroups = subgroups
         self._options, self._device, self._dtype, self._report = options, device, dtype, report
         self._budget = memory_budget_bytes
         self._n_slots = n_slots
-        self._queues: dict[BankShape, deque[tuple[Cohort, int]]] = {}
+        self._queues: dict[BankShape, deque[tuple[Subgroup, int]]] = {}
         self._untrained: list[ProbeResult] = []
         self._banks: list[RunningBank] = []
         self._shape: BankShape | None = None
@@ -86,10 +85,10 @@ class SlotEngine:
             self._report.peak_memory_bytes = torch.cuda.max_memory_allocated(self._device)
 
     def _pull(self) -> None:
-        """Read cohorts until the queue can fill all slots once over."""
+        """Read subgroups until the queue can fill all slots once over."""
         room = _N_BANKS * self._n_slots - sum(len(queue) for queue in self._queues.values())
         while not self._exhausted and room > 0:
-            item = next(self._cohorts, None)
+            item = next(self._subgroups, None)
             if item is None:
                 self._exhausted = True
             elif isinstance(item, ProbeResult):
@@ -202,7 +201,7 @@ class RunningBank:
                 results.append(self._result(slot, bool(is_finite), epochs, stale))
                 self.bank.occupants[slot] = None
 
-    def refill(self, queue: deque[tuple[Cohort, int]]) -> None:
+    def refill(self, queue: deque[tuple[Subgroup, int]]) -> None:
         """Fill free slots from the queue."""
         arrivals = []
         for slot in self.bank.free:
@@ -214,11 +213,11 @@ class RunningBank:
     def _result(self, slot: int, is_finite: bool, epochs: int, stale: int) -> ProbeResult:
         """What came of the probe in a slot."""
         bank, rule = self.bank, self.bank.rule
-        cohort, member = bank.occupants[slot]
+        subgroup, member = bank.occupants[slot]
         early_stopping = bank.options.early_stopping
         reason = "early_stopping" if stale > bank.options.n_iter_no_change else "max_iter"
         n_scores = epochs if early_stopping else 0
-        training = Training(
+        trained = TrainedProbe(
             flat=(bank.best_flat if early_stopping else bank.flat)[slot].clone(),
             n_iter=epochs,
             stop_reason=reason if is_finite else "failed",
@@ -227,7 +226,7 @@ class RunningBank:
             losses=rule.losses[slot, :epochs].cpu().numpy().copy(),
             validation_scores=rule.validation_scores[slot, : n_scores - (not is_finite)].cpu().numpy().copy(),
         )
-        return make_result(cohort, member, training)
+        return make_result(subgroup, member, trained)
 
 
 def _captured(bank: SlotBank) -> Callable[[], None]:

@@ -2,8 +2,7 @@
 
 import torch
 
-from satgpu.probes.draws import HashedDraws, hashed_orders, probe_seed
-from satgpu.probes.hashing import hash_bits, hash_order, hash_uniform
+from satgpu.probes.draws import HashedDraws, hash_bits, hash_order, hash_uniform, hashed_orders, probe_seed
 
 _MASK = (1 << 64) - 1
 

@@ -1,4 +1,4 @@
-"""All minibatches of one epoch of one probe, without Python between them.
+"""All minibatches of one epoch of one probe by torch's operators, without Python between them.
 
 TorchScript compiles the function below, and those that it calls, as they stand; Python's interpreter
 lock is free while it runs. In Python the threads of the pool wait for each other at every operation:
@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from satgpu.probes.adam import AdamSettings, AdamTensors, fused_adam
-from satgpu.probes.backprop import forward, gradients, output_delta
-from satgpu.probes.products import HAS_ONEDNN
+from satgpu.probes.backprop import HAS_ONEDNN, forward, gradients, output_delta
 
 
 def train_minibatches(
