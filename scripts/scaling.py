@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from satgpu.run.folder import RunFolder
-from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.run.rows import ProbeRow, columns
 from satgpu.study.config import Config, read_config
 from satgpu.study.plan import deal, plan_units
 
@@ -58,16 +58,15 @@ def time_rows(n_rows: int, shards: int) -> dict:
     """Rows appended and merged per second, bytes a row, and the memory that the merge took."""
     row = {
         name: 0.123456789 if kind == "float" else 7 if kind == "int" else "word"
-        for name, kind in RESULT_COLUMNS.items()
+        for name, kind in columns(ProbeRow).items()
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
         folders = [RunFolder.open_new(path, rank, shards) for rank in range(shards)]
         start = time.perf_counter()
         for i in range(n_rows):
-            folders[i % shards].append(
-                "results", [row | {"task_id": f"geodesic/sweet_spot/global/fixed_points/x/{i:09d}"}]
-            )
+            task_id = f"geodesic/sweet_spot/global/fixed_points/x/{i:09d}"
+            folders[i % shards].append([ProbeRow(**row | {"task_id": task_id})])
         append_s = time.perf_counter() - start
         for other in folders[1:]:
             other.close()

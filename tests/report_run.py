@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import synthetic
 
-from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, SIMILARITY_COLUMNS
+from satgpu.run.rows import CurveRow, PredictionRow, SimilarityRow, columns
 
 NOTICE = "untrained weights stand in for SatCLIP: the Hugging Face hub could not be reached"
 STAND_INS = (
@@ -48,10 +48,10 @@ def make_run(
     )
     _fail(results, failed).to_csv(folder / "results.csv", index=False)
     similarity = [synthetic.make_similarity(seed, p, encoders) for p in protocols if "similarity" in experiments]
-    pd.concat(similarity or [pd.DataFrame(columns=list(SIMILARITY_COLUMNS))]).to_csv(
+    pd.concat(similarity or [pd.DataFrame(columns=list(columns(SimilarityRow)))]).to_csv(
         folder / "similarity.csv", index=False
     )
-    curves = synthetic.make_training_curves(encoders) if probed else pd.DataFrame(columns=list(CURVE_COLUMNS))
+    curves = synthetic.make_training_curves(encoders) if probed else pd.DataFrame(columns=list(columns(CurveRow)))
     curves.to_csv(folder / "training_curves.csv", index=False)
     _predictions(encoders, probed).to_csv(folder / "predictions.csv", index=False)
     environment = synthetic.make_environment(encoders, replicates, protocols[0]) | {"notice": notice}
@@ -80,4 +80,4 @@ def _predictions(encoders, probed) -> pd.DataFrame:
         frames.append(
             synthetic.make_predictions(compared, n=2000, seed=1).assign(experiment="coastline", scale_km=float("nan"))
         )
-    return pd.concat(frames) if frames else pd.DataFrame(columns=list(PREDICTION_COLUMNS))
+    return pd.concat(frames) if frames else pd.DataFrame(columns=list(columns(PredictionRow)))

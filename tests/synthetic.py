@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import eval_legendre
 
-from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
+from satgpu.run.rows import CurveRow, PredictionRow, ProbeRow, SimilarityRow, columns
 
 STEEPNESS = 4.0
 EARTH_RADIUS_KM = 6371.0088
@@ -35,10 +35,11 @@ class Planted:
     trained: bool = True
     legendre_polys: int | None = None
     skill_at_best: float = 1.0
+    twin: str = ""
 
 
-L10 = Planted("satclip-vit16-l10", 1200.0, legendre_polys=10)
-L40 = Planted("satclip-vit16-l40", 500.0, legendre_polys=40, skill_at_best=0.9)
+L10 = Planted("satclip-vit16-l10", 1200.0, legendre_polys=10, twin="untrained-l10")
+L40 = Planted("satclip-vit16-l40", 500.0, legendre_polys=40, skill_at_best=0.9, twin="untrained-l40")
 UNTRAINED_L10 = Planted("untrained-l10", 1400.0, "control", False, 10)
 UNTRAINED_L40 = Planted("untrained-l40", 560.0, "control", False, 40, 0.85)
 XYZ = Planted("xyz", 2600.0, "control", False)
@@ -72,8 +73,7 @@ def make_results(
         for replicate in range(replicates)
         for row in _rows_of_task(task, replicate, seed, protocol, encoders, noise)
     ]
-    table = pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
-    return table.astype({name: _pandas_dtype(kind) for name, kind in RESULT_COLUMNS.items()})
+    return _table(rows, ProbeRow)
 
 
 def make_similarity(
@@ -85,8 +85,7 @@ def make_similarity(
     antipode, and some nearer than one step.
     """
     rows = [row for encoder in encoders for row in _similarity_rows(encoder, seed, protocol, places)]
-    table = pd.DataFrame(rows, columns=list(SIMILARITY_COLUMNS))
-    return table.astype({name: _pandas_dtype(kind) for name, kind in SIMILARITY_COLUMNS.items()})
+    return _table(rows, SimilarityRow)
 
 
 def make_training_curves(encoders: tuple[Planted, ...] = ENCODERS, epochs: int = 30) -> pd.DataFrame:
@@ -95,21 +94,11 @@ def make_training_curves(encoders: tuple[Planted, ...] = ENCODERS, epochs: int =
     for encoder in encoders:
         for epoch in range(1, epochs + 1):
             loss, score = 0.69 * np.exp(-epoch / 20), 1 - 0.5 * np.exp(-epoch / 15)
-            rows.append(
-                [
-                    "sweet_spot",
-                    encoder.name,
-                    epoch,
-                    60 - epoch,
-                    0.8 * loss,
-                    loss,
-                    1.2 * loss,
-                    score - 0.05,
-                    score,
-                    score + 0.02,
-                ]
-            )
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+            quantiles = {"loss_q10": 0.8 * loss, "loss_q50": loss, "loss_q90": 1.2 * loss}
+            quantiles |= {"validation_q10": score - 0.05, "validation_q50": score, "validation_q90": score + 0.02}
+            who = {"experiment": "sweet_spot", "encoder": encoder.name}
+            rows.append(CurveRow(epoch=epoch, n_probes=60 - epoch, **who, **quantiles))
+    return _table(rows, CurveRow)
 
 
 def make_predictions(
@@ -122,21 +111,12 @@ def make_predictions(
         lon, lat = draw.uniform(-180, 180, n), np.degrees(np.arcsin(draw.uniform(-0.866, 0.866, n)))
         label = (np.floor(lat * 111.2 / scale_km) % 2).astype(int)
         wrong = draw.random(n) > 0.5 + 0.5 * planted_skill(encoder, scale_km)
+        who = {"task_id": f"sweet_spot/{encoder.name}/0", "experiment": "sweet_spot", "encoder": encoder.name}
         for i in range(n):
-            rows.append(
-                [
-                    f"sweet_spot/{encoder.name}/0",
-                    "sweet_spot",
-                    encoder.name,
-                    0,
-                    scale_km,
-                    lon[i],
-                    lat[i],
-                    label[i],
-                    label[i] ^ int(wrong[i]),
-                ]
-            )
-    return pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
+            guess = {"label": label[i], "prediction": label[i] ^ int(wrong[i])}
+            place = {"lon_deg": lon[i], "lat_deg": lat[i]}
+            rows.append(PredictionRow(replicate=0, scale_km=scale_km, **who, **place, **guess))
+    return _table(rows, PredictionRow)
 
 
 def make_environment(encoders: tuple[Planted, ...] = ENCODERS, replicates: int = 3, protocol: str = "geodesic") -> dict:
@@ -182,8 +162,11 @@ def encoder_sha256(encoder: Planted) -> str:
     return f"{zlib.crc32(encoder.name.encode()):08x}" * 8
 
 
-def _pandas_dtype(kind: str) -> str:
-    return {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}[kind]
+def _table(rows: list, row_type: type) -> pd.DataFrame:
+    """The rows as the reader gives them back."""
+    dtypes = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}
+    table = pd.DataFrame([vars(row) for row in rows], columns=list(columns(row_type)))
+    return table.astype({name: dtypes[kind] for name, kind in columns(row_type).items()})
 
 
 def _tasks(experiment: str) -> list[dict]:
@@ -296,7 +279,7 @@ def _span_km2(span_deg: float) -> float:
     return EARTH_KM2 * span_deg / 360 * (np.sin(np.radians(high)) - np.sin(np.radians(low))) / 2
 
 
-def _rows_of_task(task: dict, replicate: int, seed: int, protocol: str, encoders, noise: float) -> list[list]:
+def _rows_of_task(task: dict, replicate: int, seed: int, protocol: str, encoders, noise: float) -> list[ProbeRow]:
     identity = "/".join(
         str(task.get(name))
         for name in ("experiment", "pattern", "region", "span_deg", "sampling", "scale_km", "width_km", "labels")
@@ -312,12 +295,13 @@ def _rows_of_task(task: dict, replicate: int, seed: int, protocol: str, encoders
     return rows
 
 
-def _mlp_row(task: dict, identity: str, replicate: int, protocol: str, encoder: Planted, deviation: float) -> list:
+def _mlp_row(task: dict, identity: str, replicate: int, protocol: str, encoder: Planted, deviation: float) -> ProbeRow:
     skill = 0.0 if task.get("labels") == "shuffled" else _task_skill(task, encoder)
     row = _common(task, identity, replicate, protocol, encoder.name)
     row |= {
         "role": encoder.role,
         "trained": encoder.trained,
+        "twin": encoder.twin,
         "encoder_sha256": encoder_sha256(encoder),
         "probe": "mlp",
         "hidden_layer_sizes": "128-64",
@@ -330,7 +314,7 @@ def _mlp_row(task: dict, identity: str, replicate: int, protocol: str, encoder: 
     return _with_scores(row, task, skill, deviation)
 
 
-def _nearest_row(task: dict, identity: str, replicate: int, protocol: str, deviation: float) -> list:
+def _nearest_row(task: dict, identity: str, replicate: int, protocol: str, deviation: float) -> ProbeRow:
     per_cell = _points_per_cell(task)
     skill = 0.95 if np.isnan(per_cell) else per_cell / (per_cell + 1.5)
     row = _common(task, identity, replicate, protocol, "coordinates")
@@ -387,7 +371,7 @@ def _common(task: dict, identity: str, replicate: int, protocol: str, encoder: s
     }
 
 
-def _with_scores(row: dict, task: dict, skill: float, deviation: float) -> list:
+def _with_scores(row: dict, task: dict, skill: float, deviation: float) -> ProbeRow:
     if task["task"] == "regression":
         row |= {"train_r2": skill, "validation_r2": skill + deviation, "test_r2": skill + deviation}
     else:
@@ -396,7 +380,7 @@ def _with_scores(row: dict, task: dict, skill: float, deviation: float) -> list:
         row |= {"train_accuracy": min(1.0, accuracy + 0.02), "validation_accuracy": test, "test_accuracy": test}
     if task["pattern"] == "coastline":
         row["test_iou"] = 0.3 + 0.6 * skill
-    return [row.get(name, np.nan) for name in RESULT_COLUMNS]
+    return ProbeRow(**row)
 
 
 def _task_skill(task: dict, encoder: Planted) -> float:
@@ -412,21 +396,24 @@ def _points_per_cell(task: dict) -> float:
     return 0.7 * task["n_points"] * task["scale_km"] ** 2 / task["extent_km2"]
 
 
-def _similarity_rows(encoder: Planted, seed: int, protocol: str, places: int) -> list[list]:
+def _similarity_rows(encoder: Planted, seed: int, protocol: str, places: int) -> list[SimilarityRow]:
     draw = np.random.default_rng([seed, zlib.crc32(encoder.name.encode())])
     step = np.pi * EARTH_RADIUS_KM / LAGS
     quadrature = np.concatenate([step / np.sqrt(2) ** np.arange(6, 0, -1), step * np.arange(LAGS + 1)])
     rows = []
     for place in range(places):
         lon, lat = draw.uniform(-180, 180), np.degrees(np.arcsin(draw.uniform(-1, 1)))
-        head = [protocol, encoder.name, encoder.role, encoder.trained, encoder_sha256(encoder), 0]
+        head = {"protocol": protocol, "encoder": encoder.name, "role": encoder.role, "trained": encoder.trained}
+        head |= {"twin": encoder.twin, "encoder_sha256": encoder_sha256(encoder), "n_bearings": 16}
+        head |= {"place": place, "place_lon_deg": lon, "place_lat_deg": lat}
         for grid, distances in (("distances", np.array(DISTANCES_KM, float)), ("quadrature", quadrature)):
             k, centred = planted_kernel(encoder, distances)
             spread = 0.03 * draw.standard_normal() * (1 - k)
+            head["task_id"] = f"{protocol}/similarity/{grid}/r0000/{encoder.name}"
             for i, d in enumerate(distances):
-                rows.append(
-                    [*head, grid, place, lon, lat, d, 16, k[i] + spread[i], 0.05 * (1 - k[i]), centred[i] + spread[i]]
-                )
+                similarity = {"similarity_mean": k[i] + spread[i], "similarity_std": 0.05 * (1 - k[i])}
+                similarity["centred_similarity_mean"] = centred[i] + spread[i]
+                rows.append(SimilarityRow(grid=grid, distance_km=d, **head, **similarity))
     return rows
 
 

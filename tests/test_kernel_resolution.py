@@ -11,7 +11,7 @@ from satgpu.geometry.notebook import notebook_rings
 from satgpu.readouts.circles import CircleDesign, area_mean, distance_table, kernel_table
 from satgpu.readouts.kernel import resolution_from_kernel
 from satgpu.readouts.similarity import kernel_resolution
-from satgpu.run.schema import SIMILARITY_COLUMNS
+from satgpu.run.rows import SimilarityRow, columns
 from satgpu.validation.planted import CoordinatesAndNoise
 
 SMALL = CircleDesign(circles=6, points=64, near_pairs=8, near_steps=4)
@@ -38,7 +38,7 @@ def test_coordinates_have_the_cosine_of_the_distance():
     table = kernel_table(xyz, design=SMALL)
     assert np.allclose(table["similarity_mean"], np.cos(table["distance_km"] / EARTH_RADIUS_KM), atol=2e-6)
     assert np.allclose(table["centred_similarity_mean"], table["similarity_mean"], atol=2e-3)
-    assert list(table.columns) == list(SIMILARITY_COLUMNS)
+    assert list(table.columns) == list(columns(SimilarityRow))
     assert set(table["grid"]) == {"quadrature"} and table["place"].nunique() == 6
 
 

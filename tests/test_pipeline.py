@@ -13,7 +13,7 @@ from study import run_study, write_config
 
 from satgpu.answers import read_results
 from satgpu.cli import main, run_command
-from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.run.rows import ProbeRow, columns
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +43,7 @@ def test_the_table_has_a_row_for_every_probe_of_the_plan(finished):
     rows = read_results(finished)
     # 2 replicates × (2 + 1 shuffled + 2 spans × 2 series + 2 widths) fields × (2 encoders, xyz, nearest neighbour)
     assert len(rows) == 2 * (2 + 1 + 4 + 2) * 4
-    assert list(pd.read_csv(finished / "results.csv", nrows=0).columns) == list(RESULT_COLUMNS)
+    assert list(pd.read_csv(finished / "results.csv", nrows=0).columns) == list(columns(ProbeRow))
     assert set(rows["role"]) == {"compared", "control"}
     assert set(rows["encoder"]) == {"sh-l4", "sh-l8", "xyz", "coordinates"}
     assert rows["task_id"].is_unique and rows["task_id"].is_monotonic_increasing

@@ -8,7 +8,7 @@ import pytest
 
 from satgpu.errors import UserError
 from satgpu.run.folder import RunFolder
-from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.run.rows import ProbeCurveRow, ProbeRow, columns
 
 
 def test_a_folder_with_anything_in_it_is_refused(tmp_path):
@@ -52,16 +52,18 @@ def test_a_second_process_is_refused_and_a_killed_one_holds_nothing(tmp_path):
 
 
 def _rows(*names):
-    return [{"task_id": name, "encoder": "e", "test_accuracy": 1 / 3} for name in names]
+    shared = {"experiment": "x", "protocol": "geodesic", "encoder": "e", "role": "compared", "trained": True}
+    shared |= {"replicate": 0, "probe": "mlp", "pattern": "checkerboard", "task": "classification"}
+    return [ProbeRow(task_id=name, test_accuracy=1 / 3, **shared) for name in names]
 
 
 def test_shards_of_two_ranks_merge_into_what_one_process_writes(tmp_path):
     one = RunFolder.open_new(tmp_path / "one")
-    one.append("results", _rows("c", "a", "d", "b"))
+    one.append(_rows("c", "a", "d", "b"))
     one.merge()
     two = [RunFolder.open_new(tmp_path / "two", rank, 2) for rank in range(2)]
-    two[0].append("results", _rows("d", "a"))
-    two[1].append("results", _rows("b", "c", "c"))
+    two[0].append(_rows("d", "a"))
+    two[1].append(_rows("b", "c", "c"))
     two[1].close()
     two[0].merge()
     assert (tmp_path / "one/results.csv").read_bytes() == (tmp_path / "two/results.csv").read_bytes()
@@ -71,20 +73,20 @@ def test_shards_of_two_ranks_merge_into_what_one_process_writes(tmp_path):
 
 def test_numbers_survive_the_merge_to_the_last_digit(tmp_path):
     folder = RunFolder.open_new(tmp_path / "run")
-    folder.append("results", _rows("a"))
+    folder.append(_rows("a"))
     folder.merge()
     folder.merge()
     stored = pd.read_csv(tmp_path / "run/results.csv", dtype=str)
     assert float(stored["test_accuracy"][0]) == 1 / 3
-    assert list(stored.columns) == list(RESULT_COLUMNS)
+    assert list(stored.columns) == list(columns(ProbeRow))
 
 
 def test_rows_of_unfinished_probes_are_dropped_from_the_side_tables(tmp_path):
     folder = RunFolder.open_new(tmp_path / "run")
     curve = {"experiment": "x", "encoder": "e", "loss": 0.5, "validation": 0.5}
-    folder.append("probe_curves", [curve | {"task_id": "cut", "epoch": 1}])
-    folder.append("probe_curves", [curve | {"task_id": "a", "epoch": epoch} for epoch in (1, 2)])
-    folder.append("results", _rows("a"))
+    folder.append([ProbeCurveRow(task_id="cut", epoch=1, **curve)])
+    folder.append([ProbeCurveRow(task_id="a", epoch=epoch, **curve) for epoch in (1, 2)])
+    folder.append(_rows("a"))
     folder.merge()
     curves = pd.read_csv(tmp_path / "run/probe_curves.csv")
     assert list(curves["task_id"]) == ["a", "a"] and list(curves["epoch"]) == [1, 2]

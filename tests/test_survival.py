@@ -13,7 +13,7 @@ import pytest
 from study import run_study, write_config
 
 from satgpu.run.durable import read_lines
-from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.run.rows import ProbeRow, columns
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
@@ -68,7 +68,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path, config, un
             process.kill()
             process.join()
             kills += 1
-            rows = read_lines(out / "results.csv", RESULT_COLUMNS)
+            rows = read_lines(out / "results.csv", columns(ProbeRow))
             assert len(rows) >= finished_before, "a kill lost finished rows"
             finished_before = len(rows)
         else:  # it came to its end between kills: a new folder for the rest of them
@@ -97,7 +97,7 @@ def test_a_signal_ends_the_run_within_five_seconds_with_the_resume_command(tmp_p
     assert time.monotonic() - asked < 5
     assert process.returncode == 128 + number
     assert "Continue with" in error and "--resume" in error and f"--out {out}" in error and "Traceback" not in error
-    assert len(read_lines(results, RESULT_COLUMNS)) > 5
+    assert len(read_lines(results, columns(ProbeRow))) > 5
     assert results.read_bytes().endswith(b"\n")
 
 

@@ -6,7 +6,7 @@ from satgpu.encoders.describe import describe_encoders, encoders_markdown
 from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.encoders.load import load_encoder, load_encoders
 from satgpu.encoders.satclip import extract_location
-from satgpu.encoders.select import Choice, choose_encoders, control_specs
+from satgpu.encoders.select import Choice, choose_encoders, control_specs, untrained_twin
 from satgpu.encoders.stream import encode, stream
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "load_encoders",
     "spherical_harmonics",
     "stream",
+    "untrained_twin",
 ]

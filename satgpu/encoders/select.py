@@ -83,18 +83,18 @@ def control_specs(compared: Iterable[str | Encoder]) -> list[str]:
     ['untrained-l10', 'xyz']
     """
     compared = list(compared)
-    wanted = [twin for each in compared if (twin := _untrained_twin(each))] + ["xyz"]
+    wanted = [twin for each in compared if (twin := untrained_twin(each))] + ["xyz"]
     names = {each if isinstance(each, str) else each.name for each in compared}
     return [spec for spec in dict.fromkeys(wanted) if spec not in names]
 
 
-def _untrained_twin(compared: str | Encoder) -> str | None:
+def untrained_twin(compared: str | Encoder) -> str | None:
     """The spec of the untrained encoder of the same architecture, None where there is none to be had."""
     if isinstance(compared, HarmonicSiren):
         return untrained_spec(compared) if compared.provenance.trained else None
     if isinstance(compared, Encoder):
-        degree = compared.provenance.legendre_polys
-        return f"untrained-l{degree}" if compared.provenance.trained and degree else None
+        legendre_polys = compared.provenance.legendre_polys
+        return f"untrained-l{legendre_polys}" if compared.provenance.trained and legendre_polys else None
     match = re.search(r"satclip-\w+-l(\d+)", str(compared))
     return f"untrained-l{match[1]}" if match else None
 

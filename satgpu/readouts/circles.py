@@ -34,7 +34,7 @@ from satgpu.geometry import (
     unit_vectors,
 )
 from satgpu.geometry.notebook import notebook_rings
-from satgpu.run.schema import SIMILARITY_COLUMNS
+from satgpu.run.rows import SimilarityRow, columns
 
 NOTEBOOK_REFERENCE_DEG = (0.0, 45.0)
 NOTEBOOK_BEARINGS = 200
@@ -101,7 +101,7 @@ def kernel_table(
         protocol, role, replicate: copied into the rows.
 
     Returns:
-        DataFrame with SIMILARITY_COLUMNS. ``place`` numbers the circle, its
+        DataFrame with the columns of ``SimilarityRow``. ``place`` numbers the circle, its
         coordinates are the place it was drawn through, ``n_bearings`` the pairs
         averaged.
 
@@ -141,7 +141,7 @@ def distance_table(
     ``seed``, ``n_places`` and ``n_bearings`` say.
 
     Returns:
-        DataFrame with SIMILARITY_COLUMNS.
+        DataFrame with the columns of ``SimilarityRow``.
 
     Raises:
         UserError: an embedding that is not finite or all zero.
@@ -267,6 +267,8 @@ def _lags(gram_CMM: Tensor) -> Tensor:
 def _head(encoder: Callable, protocol: str, role: str, replicate: int) -> dict:
     provenance = getattr(encoder, "provenance", None)
     return {
+        "task_id": "",
+        "twin": "",
         "protocol": protocol,
         "encoder": _name(encoder),
         "role": role,
@@ -287,7 +289,7 @@ def _frame(
     n_places, n_distances = stats_CK[0].shape
     mean, std, centred = (s.double().cpu().reshape(-1).numpy().round(DECIMALS) for s in stats_CK)
     place = torch.arange(n_places).repeat_interleave(n_distances)
-    columns = head | {
+    values = head | {
         "grid": grid,
         "place": (first_place + place).numpy(),
         "place_lon_deg": places[place, 0].numpy().round(4),
@@ -298,4 +300,4 @@ def _frame(
         "similarity_std": std,
         "centred_similarity_mean": centred,
     }
-    return pd.DataFrame(columns)[list(SIMILARITY_COLUMNS)]
+    return pd.DataFrame(values)[list(columns(SimilarityRow))]

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from satgpu.answers import RunTables
-from satgpu.run.schema import PREDICTION_COLUMNS
+from satgpu.run.rows import PredictionRow, columns
 
 from .headline import headline
 from .view import EXPERIMENT_TITLES, RunView
@@ -29,7 +29,7 @@ def print_tables(tables: RunTables, console: Console) -> None:
         console: where to.
     """
     for protocol in sorted(set(tables.results["protocol"]) | set(tables.similarity["protocol"])):
-        view = RunView(tables, protocol, "", pd.DataFrame(columns=list(PREDICTION_COLUMNS)))
+        view = RunView(tables, protocol, "", pd.DataFrame(columns=list(columns(PredictionRow))))
         if view.notice:
             console.print(view.notice, style="bold red", markup=False, highlight=False)
         for experiment, names in _BY.items():

@@ -13,7 +13,7 @@ from satgpu.answers.evidence import Evidence, contrast, corrected, evidence_of_r
 from satgpu.answers.published import compare_with_published
 from satgpu.readouts.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
 from satgpu.run.read import STARVED_POINTS_PER_CELL, read_table
-from satgpu.run.schema import PREDICTION_COLUMNS
+from satgpu.run.rows import PredictionRow, columns
 
 from .coast import accuracy_by_distance
 from .style import Look, assign_looks, encoder_label, short_labels
@@ -44,7 +44,7 @@ def open_views(folder: Path) -> list["RunView"]:
     """
     tables = read_run(folder)
     path = folder / "predictions.csv"
-    kept = read_table(path, PREDICTION_COLUMNS) if path.exists() else pd.DataFrame(columns=list(PREDICTION_COLUMNS))
+    kept = read_table(path, PredictionRow) if path.exists() else pd.DataFrame(columns=list(columns(PredictionRow)))
     found = set(tables.results["protocol"]) | set(tables.similarity["protocol"])
     protocols = sorted(found) or [str(tables.environment.get("protocol", "geodesic"))]
     return [RunView(tables, protocol, folder.resolve().name, kept) for protocol in protocols]

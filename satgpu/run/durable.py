@@ -62,12 +62,13 @@ class AppendTable:
         if whole < len(text):
             os.truncate(self.path, whole)
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows in one call to the system, so that a kill can't come between two halves of one."""
+    def append(self, rows: Iterable[Any]) -> None:
+        """Write rows (dataclasses or mappings) in one call to the system: a kill can't come between two halves."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         for row in rows:
-            writer.writerow([_cell(row.get(column)) for column in self.columns])
+            values = row if isinstance(row, Mapping) else vars(row)
+            writer.writerow([_cell(values.get(column)) for column in self.columns])
         self._write_whole(buffer.getvalue().encode())
 
     def _write_whole(self, data: bytes) -> None:

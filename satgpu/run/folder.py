@@ -6,7 +6,7 @@ so a line there means that everything about the probe is on disk.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,7 @@ from filelock import FileLock, Timeout
 
 from satgpu.errors import UserError
 from satgpu.run.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
-from satgpu.run.schema import CURVE_COLUMNS, PREDICTION_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
-
-# One probe's curve: kept for a sample of the probes while the run goes on, then folded into quantiles.
-PROBE_CURVE_COLUMNS = {
-    "task_id": "str",
-    "experiment": "str",
-    "encoder": "str",
-    "epoch": "int",
-    "loss": "float",
-    "validation": "float",
-}
-TABLES = {"results": RESULT_COLUMNS, "predictions": PREDICTION_COLUMNS, "probe_curves": PROBE_CURVE_COLUMNS}
+from satgpu.run.rows import TABLES, CurveRow, ProbeRow, SimilarityRow, columns
 
 
 class RunFolder:
@@ -87,11 +76,14 @@ class RunFolder:
         """Where this process appends."""
         return self.path if self.world_size == 1 else self.path / "shards" / f"rank-{self.rank:04d}"
 
-    def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows to ``results``, ``predictions`` or ``probe_curves``."""
-        if table not in self._tables:
-            self._tables[table] = AppendTable(self.shard / f"{table}.csv", TABLES[table])
-        self._tables[table].append(rows)
+    def append(self, rows: Sequence[Any]) -> None:
+        """Add rows of one class to its table."""
+        if not rows:
+            return
+        row_type = type(rows[0])
+        if row_type.table not in self._tables:
+            self._tables[row_type.table] = AppendTable(self.shard / f"{row_type.table}.csv", columns(row_type))
+        self._tables[row_type.table].append(rows)
 
     def sync(self) -> None:
         """Wait until all appended rows are on the medium."""
@@ -125,16 +117,16 @@ class RunFolder:
     def _merge_table(self, name: str, shards: list[Path], keep: Callable[[bytes], bool]) -> None:
         paths = [folder / f"{name}.csv" for folder in (self.path, *shards)]
         if name == "results" or any(path.exists() for path in paths):
-            merge_tables(paths, self.path / f"{name}.csv", TABLES[name], keep)
+            merge_tables(paths, self.path / f"{name}.csv", columns(TABLES[name]), keep)
 
     def finished_tasks(self) -> set[str]:
         """Ids of the probes whose rows are on disk; call ``merge`` first where shards may lie about."""
-        return {first_cell(line).decode() for line in read_lines(self.path / "results.csv", RESULT_COLUMNS)}
+        return {first_cell(line).decode() for line in read_lines(self.path / "results.csv", columns(ProbeRow))}
 
     def write_similarity(self, rows: pd.DataFrame) -> None:
         """Replace ``similarity.csv``."""
         write_atomically(
-            self.path / "similarity.csv", rows[list(SIMILARITY_COLUMNS)].to_csv(index=False, lineterminator="\n")
+            self.path / "similarity.csv", rows[list(columns(SimilarityRow))].to_csv(index=False, lineterminator="\n")
         )
 
     def fold_curves(self) -> None:
@@ -149,7 +141,8 @@ class RunFolder:
         for name in ("loss", "validation"):
             for q in (0.1, 0.5, 0.9):
                 folded[f"{name}_q{round(q * 100)}"] = quantiles[(name, q)]
-        text = folded.reset_index()[list(CURVE_COLUMNS)].to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        folded = folded.reset_index()[list(columns(CurveRow))]
+        text = folded.to_csv(index=False, lineterminator="\n", float_format="%.6g")
         write_atomically(self.path / "training_curves.csv", text)
 
     def write_config(self, config: Mapping[str, Any]) -> None:

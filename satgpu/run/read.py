@@ -10,23 +10,10 @@ import pandas as pd
 import yaml
 
 from satgpu.errors import UserError
-from satgpu.run.schema import CURVE_COLUMNS, RESULT_COLUMNS, SIMILARITY_COLUMNS
+from satgpu.run.rows import CurveRow, ProbeRow, SimilarityRow, added, columns, keys
 
 # What tells one probe's task from another's, whichever encoder it is asked of.
-TASK_COLUMNS = (
-    "experiment",
-    "protocol",
-    "labels",
-    "pattern",
-    "task",
-    "scale_km",
-    "width_km",
-    "region",
-    "center_lon_deg",
-    "center_lat_deg",
-    "span_deg",
-    "sampling",
-)
+TASK_COLUMNS = keys(ProbeRow, "task")
 # What tells one kind of probe from another.
 PROBE_COLUMNS = ("probe", "hidden_layer_sizes", "standardize")
 STARVED_POINTS_PER_CELL = 5.0
@@ -38,7 +25,7 @@ class RunTables:
     """Everything the analysis and the report know about a run.
 
     Attributes:
-        results: one row per probe (``satgpu.run.schema.RESULT_COLUMNS``).
+        results: one row per probe (``satgpu.run.rows.ProbeRow``).
         similarity: one row per encoder, place and distance; may be empty.
         training_curves: quantiles of the loss by epoch; may be empty.
         environment: the content of ``environment.json``.
@@ -87,8 +74,8 @@ def read_run(folder: str | Path) -> RunTables:
     config = folder / "config.yaml"
     return RunTables(
         results=read_results(folder),
-        similarity=_read_or_empty(folder / "similarity.csv", SIMILARITY_COLUMNS),
-        training_curves=_read_or_empty(folder / "training_curves.csv", CURVE_COLUMNS),
+        similarity=_read_or_empty(folder / "similarity.csv", SimilarityRow),
+        training_curves=_read_or_empty(folder / "training_curves.csv", CurveRow),
         environment=_read_json(environment) if environment.exists() else {},
         config=config.read_text(encoding="utf-8") if config.exists() else "",
     )
@@ -96,16 +83,16 @@ def read_run(folder: str | Path) -> RunTables:
 
 def read_results(path: str | Path) -> pd.DataFrame:
     """The table of probes of a run: ``path`` is the run folder or the CSV itself."""
-    return read_table(_inside(path, "results.csv"), RESULT_COLUMNS)
+    return read_table(_inside(path, "results.csv"), ProbeRow)
 
 
 def read_similarity(path: str | Path) -> pd.DataFrame:
     """The table of similarities of a run: ``path`` is the run folder or the CSV itself."""
-    return read_table(_inside(path, "similarity.csv"), SIMILARITY_COLUMNS)
+    return read_table(_inside(path, "similarity.csv"), SimilarityRow)
 
 
-def read_table(path: str | Path, columns: dict[str, str]) -> pd.DataFrame:
-    """A CSV with the given columns and kinds (str, int, float, bool).
+def read_table(path: str | Path, row_type: type) -> pd.DataFrame:
+    """A CSV of the rows of ``row_type``, with its columns and kinds; columns of later versions may be missing.
 
     Missing strings read as "", missing booleans as False, missing numbers as
     NaN (an integer column with a hole becomes float).
@@ -122,12 +109,14 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pd.DataFrame:
         raise UserError(
             f"{path}: not a readable table ({str(error).splitlines()[0]}); was the run cut short?"
         ) from None
-    missing = [name for name in columns if name not in text.columns]
+    missing = [name for name in columns(row_type) if name not in text.columns]
+    text = text.assign(**{name: "" for name in missing if name in added(row_type)})
+    missing = [name for name in missing if name not in added(row_type)]
     if missing:
         raise UserError(
             f"{path}: missing column(s) {', '.join(missing)}; this table was not written by this version of satgpu"
         )
-    return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns.items()})
+    return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns(row_type).items()})
 
 
 def field_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -145,8 +134,8 @@ def _inside(path: str | Path, name: str) -> Path:
     return path / name if path.is_dir() else path
 
 
-def _read_or_empty(path: Path, columns: dict[str, str]) -> pd.DataFrame:
-    return read_table(path, columns) if path.exists() else pd.DataFrame({name: [] for name in columns})
+def _read_or_empty(path: Path, row_type: type) -> pd.DataFrame:
+    return read_table(path, row_type) if path.exists() else pd.DataFrame({name: [] for name in columns(row_type)})
 
 
 def _read_json(path: Path) -> dict:

@@ -14,11 +14,11 @@ from rich.console import Console
 from satgpu import report
 from satgpu.answers import read_run
 from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
-from satgpu.encoders import choose_encoders, control_specs, load_encoder
+from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encoder, untrained_twin
 from satgpu.errors import UserError
 from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
 from satgpu.run.folder import RunFolder
-from satgpu.run.schema import SIMILARITY_COLUMNS
+from satgpu.run.rows import SimilarityRow, columns
 from satgpu.study.config import REPLICATES, Config, differences, read_config
 from satgpu.study.interrupt import Interruption
 from satgpu.study.plan import plan_units
@@ -62,9 +62,17 @@ def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, 
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UserError(f"two of the encoders are called {sorted(repeated)[0]!r}; rename one of the files")
-    beside = [Loaded(encoder, "control") for encoder in controls if encoder.name not in names]
-    loaded = tuple([Loaded(encoder, "compared") for encoder in compared] + beside)
-    return loaded, tuple(choice.specs), choice.notice
+    beside = [encoder for encoder in controls if encoder.name not in names]
+    names += [encoder.name for encoder in beside]
+    loaded = [Loaded(encoder, "compared", _twin(encoder, names)) for encoder in compared]
+    loaded += [Loaded(encoder, "control", _twin(encoder, names)) for encoder in beside]
+    return tuple(loaded), tuple(choice.specs), choice.notice
+
+
+def _twin(encoder: Encoder, names: list[str]) -> str:
+    """The name of the encoder's untrained twin where that is one of ``names``, else ""."""
+    twin = untrained_twin(encoder)
+    return twin if twin in names else ""
 
 
 def run(
@@ -192,7 +200,7 @@ def _similarity(study: Study, console: Console) -> pd.DataFrame:
                     tables.append(kernel_table(loaded.encoder, seed, design=design, **words))
             except UserError as error:
                 console.print(f"[yellow]no similarity for {loaded.encoder.name}: {error}[/]")
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SIMILARITY_COLUMNS))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns(SimilarityRow)))
 
 
 def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:

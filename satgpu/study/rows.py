@@ -12,6 +12,7 @@ from satgpu.encoders import Provenance
 from satgpu.experiments import Field, TaskSet
 from satgpu.geometry.notebook import train_test_rows
 from satgpu.probes import ProbeResult
+from satgpu.run.rows import PredictionRow, ProbeRow
 from satgpu.study.config import Config
 from satgpu.study.plan import Unit
 
@@ -87,55 +88,51 @@ def majority_rates(labels: Tensor, train_rows: Tensor, test_rows: Tensor) -> tup
 
 
 def probe_row(
-    drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, provenance: Provenance, role: str, config: Config
-) -> dict[str, Any]:
-    """The row of an MLP probe."""
-    row = _common(drawn, probe, row_id(probe.task_id, provenance.name))
-    row |= {
-        "encoder": provenance.name,
-        "role": role,
-        "trained": provenance.trained,
-        "encoder_sha256": provenance.sha256,
-        "legendre_polys": provenance.legendre_polys,
-        "probe": "mlp",
-        "hidden_layer_sizes": "-".join(str(h) for h in config.probes.hidden_layer_sizes),
-        "standardize": config.probes.standardize,
-        "n_train": result.n_train,
-        "n_validation": result.n_validation,
-        "n_test": result.n_test,
-        "epochs": result.n_iter,
-        "stop_reason": result.stop_reason,
-        "converged": result.stop_reason == "early_stopping",
-        "failure": result.failure,
-    }
+    drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, provenance: Provenance, config: Config, **who: str
+) -> ProbeRow:
+    """The row of an MLP probe; ``who`` holds the encoder's ``role`` and ``twin``."""
     metric = "accuracy" if probe.is_classification else "r2"
-    for part in ("train", "validation", "test"):
-        row[f"{part}_{metric}"] = getattr(result, f"{part}_score")
-    row["learned"] = _learned(row["train_accuracy"], probe.majority, result.n_train, row)
-    row["test_iou"] = _iou(probe, drawn.test_rows, result.test_predictions)
-    return row
+    scores = {f"{part}_{metric}": getattr(result, f"{part}_score") for part in ("train", "validation", "test")}
+    return ProbeRow(
+        **_common(drawn, probe, row_id(probe.task_id, provenance.name)),
+        **who,
+        **scores,
+        encoder=provenance.name,
+        trained=provenance.trained,
+        encoder_sha256=provenance.sha256,
+        legendre_polys=provenance.legendre_polys,
+        probe="mlp",
+        hidden_layer_sizes="-".join(str(h) for h in config.probes.hidden_layer_sizes),
+        standardize=config.probes.standardize,
+        n_train=result.n_train,
+        n_validation=result.n_validation,
+        n_test=result.n_test,
+        epochs=result.n_iter,
+        stop_reason=result.stop_reason,
+        converged=result.stop_reason == "early_stopping",
+        failure=result.failure,
+        learned=_learned(probe, result),
+        test_iou=_iou(probe, drawn.test_rows, result.test_predictions),
+    )
 
 
-def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> dict[str, Any]:
+def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> ProbeRow:
     """The row of the nearest-neighbour reader of coordinates: what these samples allow without any encoder."""
-    row = _common(drawn, probe, row_id(probe.task_id, "nearest-neighbour"))
     scored = not math.isnan(score)
-    return row | {
-        "encoder": "coordinates",
-        "role": "control",
-        "trained": False,
-        "probe": "nearest-neighbour",
-        "standardize": False,
-        "n_train": len(drawn.train_rows),
-        "n_validation": 0,
-        "n_test": len(drawn.test_rows),
-        "test_accuracy" if probe.is_classification else "test_r2": score,
-        "epochs": 0,
-        "stop_reason": "early_stopping" if scored else "not_trained",
-        "converged": scored,
-        "learned": scored,
-        "failure": "" if scored else "fewer points than neighbours",
-    }
+    return ProbeRow(
+        **_common(drawn, probe, row_id(probe.task_id, "nearest-neighbour")),
+        **{"test_accuracy" if probe.is_classification else "test_r2": score},
+        encoder="coordinates",
+        role="control",
+        trained=False,
+        probe="nearest-neighbour",
+        n_train=len(drawn.train_rows),
+        n_test=len(drawn.test_rows),
+        stop_reason="early_stopping" if scored else "not_trained",
+        converged=scored,
+        learned=scored,
+        failure="" if scored else "fewer points than neighbours",
+    )
 
 
 def _common(drawn: DrawnUnit, probe: ProbeLabels, task_id: str) -> dict[str, Any]:
@@ -169,14 +166,15 @@ def _common(drawn: DrawnUnit, probe: ProbeLabels, task_id: str) -> dict[str, Any
     }
 
 
-def _learned(train_accuracy: float | None, majority: float, n_train: int, row: dict[str, Any]) -> bool:
-    if train_accuracy is None:  # regression: better than the mean, by as much as its score says
-        r2 = row.get("train_r2")
-        return r2 is not None and r2 > 0
-    if not n_train or math.isnan(train_accuracy):
+def _learned(probe: ProbeLabels, result: ProbeResult) -> bool:
+    """Whether the training score beats what no learning gives: the majority rate, or the mean."""
+    score = result.train_score
+    if not probe.is_classification:
+        return score is not None and score > 0
+    if not result.n_train or math.isnan(score):
         return False
-    standard_error = math.sqrt(max(majority * (1 - majority), 0.0) / n_train)
-    return train_accuracy > majority + LEARNED_STANDARD_ERRORS * standard_error
+    standard_error = math.sqrt(max(probe.majority * (1 - probe.majority), 0.0) / result.n_train)
+    return score > probe.majority + LEARNED_STANDARD_ERRORS * standard_error
 
 
 def _iou(probe: ProbeLabels, test_rows: Tensor, predictions: Tensor | None) -> float | None:
@@ -186,7 +184,7 @@ def _iou(probe: ProbeLabels, test_rows: Tensor, predictions: Tensor | None) -> f
     return binary_jaccard_index(torch.as_tensor(predictions), probe.labels[test_rows].cpu()).item()
 
 
-def prediction_rows(drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, encoder: str) -> list[dict[str, Any]]:
+def prediction_rows(drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, encoder: str) -> list[PredictionRow]:
     """One row for each test point of a probe whose predictions are kept."""
     if result.test_predictions is None:
         return []
@@ -200,6 +198,6 @@ def prediction_rows(drawn: DrawnUnit, probe: ProbeLabels, result: ProbeResult, e
         "scale_km": probe.field.scale_km,
     }
     return [
-        shared | {"lon_deg": round(lon, 4), "lat_deg": round(lat, 4), "label": int(label), "prediction": int(guess)}
+        PredictionRow(lon_deg=round(lon, 4), lat_deg=round(lat, 4), label=int(label), prediction=int(guess), **shared)
         for (lon, lat), label, guess in zip(places.tolist(), labels.tolist(), predictions.tolist(), strict=True)
     ]

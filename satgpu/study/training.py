@@ -11,6 +11,7 @@ from satgpu.encoders import Encoder, encode
 from satgpu.geometry import unit_vectors
 from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, train_probes
 from satgpu.run.folder import RunFolder
+from satgpu.run.rows import ProbeCurveRow, ProbeRow
 from satgpu.study.config import Config
 from satgpu.study.interrupt import Interruption
 from satgpu.study.plan import Unit, deal, plan_units
@@ -29,6 +30,7 @@ class Loaded:
 
     encoder: Encoder
     role: str
+    twin: str = ""  # the name of its untrained twin in this run
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Training:
             labels = torch.stack([probe.labels for probe in probes])
             rows = (drawn.train_rows, drawn.test_rows)
             scores = nearest_neighbour_scores(xyz, labels, *rows, task=task, k=neighbours).tolist()
-            self.folder.append("results", [nearest_row(drawn, p, s) for p, s in zip(probes, scores, strict=True)])
+            self.folder.append([nearest_row(drawn, p, s) for p, s in zip(probes, scores, strict=True)])
             for probe in probes:
                 progress.advance(probe.tasks.experiment)
 
@@ -136,13 +138,14 @@ class Training:
         """Everything about a finished probe, its row in the table last."""
         drawn, probe, loaded = self._waiting.pop(result.key)
         provenance = loaded.encoder.provenance
-        row = probe_row(drawn, probe, result, provenance, loaded.role, self.study.config)
+        who = {"role": loaded.role, "twin": loaded.twin}
+        row = probe_row(drawn, probe, result, provenance, self.study.config, **who)
         if probe.field.keep_predictions:
-            self.folder.append("predictions", prediction_rows(drawn, probe, result, provenance.name))
+            self.folder.append(prediction_rows(drawn, probe, result, provenance.name))
         if self._keeps_curve(row):
-            self.folder.append("probe_curves", _curve_rows(row, result))
-        self.folder.append("results", [row])
-        progress.advance(f"{row['experiment']} · {row['encoder']}")
+            self.folder.append(_curve_rows(row, result))
+        self.folder.append([row])
+        progress.advance(f"{row.experiment} · {row.encoder}")
 
     def _curve_shares(self) -> dict[str, float]:
         """The share of an experiment's probes whose curves are kept."""
@@ -152,10 +155,10 @@ class Training:
                 counts[tasks.experiment] = counts.get(tasks.experiment, 0) + len(tasks.fields)
         return {name: min(1.0, CURVES_KEPT / count) for name, count in counts.items()}
 
-    def _keeps_curve(self, row: dict[str, Any]) -> bool:
+    def _keeps_curve(self, row: ProbeRow) -> bool:
         """Chosen by name, so that a resumed or divided run keeps the same ones."""
-        word = hashlib.blake2b(row["task_id"].encode(), digest_size=4).digest()
-        return int.from_bytes(word, "big") / 2**32 < self._curve_share[row["experiment"]]
+        word = hashlib.blake2b(row.task_id.encode(), digest_size=4).digest()
+        return int.from_bytes(word, "big") / 2**32 < self._curve_share[row.experiment]
 
 
 def _by(probes: list[ProbeLabels], key: Callable[[ProbeLabels], Any]) -> dict[Any, list[ProbeLabels]]:
@@ -171,10 +174,10 @@ def _neighbours(probe: ProbeLabels) -> int:
     return NOISY_NEIGHBOURS if probe.field.width_km else 1
 
 
-def _curve_rows(row: dict[str, Any], result: ProbeResult) -> list[dict[str, Any]]:
-    shared = {name: row[name] for name in ("task_id", "experiment", "encoder")}
+def _curve_rows(row: ProbeRow, result: ProbeResult) -> list[ProbeCurveRow]:
+    shared = {"task_id": row.task_id, "experiment": row.experiment, "encoder": row.encoder}
     curves = zip(result.loss_curve.tolist(), result.validation_curve.tolist(), strict=True)
     return [
-        shared | {"epoch": epoch, "loss": float(f"{loss:.5g}"), "validation": float(f"{score:.5g}")}
+        ProbeCurveRow(epoch=epoch, loss=float(f"{loss:.5g}"), validation=float(f"{score:.5g}"), **shared)
         for epoch, (loss, score) in enumerate(curves, 1)
     ]

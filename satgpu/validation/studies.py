@@ -33,7 +33,7 @@ from satgpu.geometry.notebook import train_test_rows
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
 from satgpu.readouts.circles import CircleDesign, kernel_table
 from satgpu.readouts.kernel import resolution_from_kernel
-from satgpu.run.schema import RESULT_COLUMNS
+from satgpu.run.rows import ProbeRow, columns
 from satgpu.validation.planted import CellCodes, CoordinatesAndNoise, HarmonicMix, JitteredCoordinates
 
 HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
@@ -229,7 +229,7 @@ def _replicate(case: ProbeCase, encoder: Callable, trial: int, replicate: int) -
         lightning=False,
         on_result=lambda r: rows.append(_row(case, encoder, replicate, r, chance[r.key])),
     )
-    return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+    return pd.DataFrame(rows, columns=list(columns(ProbeRow)))
 
 
 def _group(case: ProbeCase, encoder: Callable, scale_km: float, generator: torch.Generator) -> ProbeGroup:
