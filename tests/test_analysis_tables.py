@@ -33,7 +33,7 @@ def test_run_comes_back_whole(tmp_path, results):
     write_run(tmp_path, results)
     run = read_run(tmp_path)
     assert len(run.results) == len(results)
-    assert run.config == "seed: 42\n"
+    assert run.config == {"seed": 42}
     assert run.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
     assert run.training_curves.empty
     assert len(read_similarity(tmp_path)) == len(run.similarity)

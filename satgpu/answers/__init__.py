@@ -13,7 +13,12 @@ from satgpu.readouts.kernel import (
     resolution_from_kernel,
     similarity_curve,
 )
-from satgpu.run.read import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
+from satgpu.run.read import Run, field_rows, is_starved, read_results, read_run, read_similarity
+
+
+def RunTables(results, similarity, training_curves, environment, config=""):  # noqa: N802
+    return Run(results, similarity, training_curves, environment=environment, config_text=config)
+
 
 __all__ = [
     "Interval",

@@ -17,7 +17,7 @@ from satgpu.answers.evidence import Evidence, evidence_of_published, evidence_of
 from satgpu.answers.notebook_claims import NOTEBOOK_CLAIMS
 from satgpu.answers.run_claims import RUN_CLAIMS
 from satgpu.answers.verdicts import Finding
-from satgpu.run.read import RunTables
+from satgpu.run.read import Run
 
 CLAIM_COLUMNS = ("claim_id", "source", "protocol", "statement", "verdict", "evidence")
 
@@ -54,7 +54,7 @@ CLAIMS = tuple(
 )
 
 
-def judge_claims(tables: RunTables) -> pd.DataFrame:
+def judge_claims(tables: Run) -> pd.DataFrame:
     """Every claim that the run has something to say about, once for each protocol it ran.
 
     Returns:

@@ -19,7 +19,7 @@ from satgpu.answers.differences import paired_rows
 from satgpu.answers.intervals import Interval, mean_interval
 from satgpu.answers.published import published_pairs, published_similarity
 from satgpu.readouts.kernel import first_crossing, half_crossing_km
-from satgpu.run.read import RunTables
+from satgpu.run.read import Run
 
 CELL_COLUMNS = (
     "experiment",
@@ -53,7 +53,7 @@ class Evidence:
     protocol: str
     pairs: pd.DataFrame
     similarity: pd.DataFrame
-    tables: RunTables | None = field(default=None, repr=False)
+    tables: Run | None = field(default=None, repr=False)
 
     def cells(self, experiment: str, sampling: str | None = None, **equal) -> pd.DataFrame:
         """Rows of one experiment whose columns equal the values given."""
@@ -65,7 +65,7 @@ class Evidence:
         return rows
 
 
-def evidence_of_run(tables: RunTables, protocol: str) -> Evidence:
+def evidence_of_run(tables: Run, protocol: str) -> Evidence:
     """A run's evidence under one of its protocols."""
     first, second = tables.compared_pair
     results = tables.results[tables.results["protocol"] == protocol]

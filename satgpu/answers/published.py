@@ -10,7 +10,7 @@ import pandas as pd
 from satgpu.answers.differences import paired_rows
 from satgpu.answers.intervals import summarise
 from satgpu.readouts.kernel import similarity_curve
-from satgpu.run.read import RunTables
+from satgpu.run.read import Run
 
 # Test rows behind every accuracy: 30 % of the points that the notebook drew.
 N_TEST = {"sweet_spot": 1800, "region_size": 1200, "patterns": 1800, "scale_region": 900, "boundaries": 1500}
@@ -40,7 +40,7 @@ def load_published() -> dict[str, pd.DataFrame]:
     return {name: _tidy(name, _read(name)) for name in _KEYS}
 
 
-def compare_with_published(tables: RunTables) -> pd.DataFrame:
+def compare_with_published(tables: Run) -> pd.DataFrame:
     """The run beside the published numbers, one row per published value that the run has too.
 
     The run's compared pair plays L=10 and L=40. Only the notebook protocol asks
@@ -136,7 +136,7 @@ def _tidy(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _measured(name: str, tables: RunTables, protocol: str, first: str, second: str) -> pd.DataFrame:
+def _measured(name: str, tables: Run, protocol: str, first: str, second: str) -> pd.DataFrame:
     """[*keys, encoder, run_encoder, run, low, high] of the run's table of that name."""
     roles = {first: "l10", second: "l40"}
     if name == "similarity":

@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from satgpu.answers import RunTables
+from satgpu.run.read import Run
 from satgpu.run.rows import PredictionRow, columns
 
 from .headline import headline
@@ -21,7 +21,7 @@ _BY = {
 }
 
 
-def print_tables(tables: RunTables, console: Console) -> None:
+def print_tables(tables: Run, console: Console) -> None:
     """Print one table per experiment of the run, and the effective resolution last.
 
     Args:

@@ -68,7 +68,7 @@ def contents_of(views: Sequence[RunView]) -> Contents:
         published=against_published(views),
         conclusions=notebook_conclusions({part.view.protocol: part.claims for part in parts}),
         provenance=provenance(first),
-        config=first.tables.config,
+        config=first.tables.config_text,
     )
 
 

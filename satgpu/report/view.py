@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from satgpu.answers import Peak, RunTables, paired_differences, peak, probe_resolution, read_run, skill, summarise
+from satgpu.answers import Peak, paired_differences, peak, probe_resolution, read_run, skill, summarise
 from satgpu.answers.evidence import Evidence, contrast, corrected, evidence_of_run
 from satgpu.answers.published import compare_with_published
 from satgpu.readouts.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
-from satgpu.run.read import STARVED_POINTS_PER_CELL, read_table
+from satgpu.run.read import STARVED_POINTS_PER_CELL, Run, read_table
 from satgpu.run.rows import PredictionRow, columns
 
 from .coast import accuracy_by_distance
@@ -61,7 +61,7 @@ class RunView:
         predictions: kept test predictions, possibly empty.
     """
 
-    tables: RunTables
+    tables: Run
     protocol: str
     name: str
     predictions: pd.DataFrame

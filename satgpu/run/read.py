@@ -1,16 +1,19 @@
-"""A run's tables, read back from its folder with the types they were written with."""
+"""A run read back from its folder: typed tables, who was compared with whom, and the only place that picks rows."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import yaml
 
 from satgpu.errors import UserError
-from satgpu.run.rows import CurveRow, ProbeRow, SimilarityRow, added, columns, keys
+from satgpu.run.rows import TABLES, CurveRow, PredictionRow, ProbeRow, SimilarityRow, added, columns, keys
 
 # What tells one probe's task from another's, whichever encoder it is asked of.
 TASK_COLUMNS = keys(ProbeRow, "task")
@@ -18,66 +21,226 @@ TASK_COLUMNS = keys(ProbeRow, "task")
 PROBE_COLUMNS = ("probe", "hidden_layer_sizes", "standardize")
 STARVED_POINTS_PER_CELL = 5.0
 DEFAULT_THRESHOLD = 0.5
+NEAREST = "coordinates"  # what nearest neighbours read, in the column ``encoder``
+READOUTS = ("transfer", "map", "fields")  # experiments whose rows are read-outs, in tables of their own
 
 
-@dataclass(frozen=True)
-class RunTables:
-    """Everything the analysis and the report know about a run.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that answers and report know about a run.
 
     Attributes:
+        name: of its folder.
         results: one row per probe (``satgpu.run.rows.ProbeRow``).
-        similarity: one row per encoder, place and distance; may be empty.
-        training_curves: quantiles of the loss by epoch; may be empty.
+        similarity: one row per encoder, place and distance; may be empty, as every table below.
+        training_curves: quantiles of the loss by epoch.
+        predictions: kept test predictions, one row per point.
+        transfer, map, fields: one row per read-out.
         environment: the content of ``environment.json``.
-        config: the text of ``config.yaml``.
+        config_text: the text of ``config.yaml``.
+        given: experiment to a table of differences, for sources that hold no accuracies (published tables).
     """
 
     results: pd.DataFrame
-    similarity: pd.DataFrame
-    training_curves: pd.DataFrame
-    environment: dict
-    config: str = ""
+    similarity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    training_curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
+    map: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fields: pd.DataFrame = field(default_factory=pd.DataFrame)
+    environment: dict = field(default_factory=dict)
+    config_text: str = ""
+    name: str = ""
+    given: dict[str, pd.DataFrame] = field(default_factory=dict)
+    memo: dict = field(default_factory=dict, repr=False)
+
+    def probes(
+        self,
+        experiment: str | None,
+        *,
+        protocol: str | None = None,
+        sampling: str | None = None,
+        labels: str | None = "field",
+        probe: str | None = "mlp",
+        task: str | None = None,
+        scored: bool = True,
+    ) -> pd.DataFrame:
+        """Rows of ``results``; None as a choice takes every value.
+
+        Args:
+            experiment: its name.
+            protocol: "geodesic" or "notebook"; None where the run is of one protocol (``under``).
+            sampling: as in the column.
+            labels: "field" or "shuffled".
+            probe: "mlp" or "nearest-neighbour".
+            task: "classification" or "regression".
+            scored: only probes that have a score; False takes failed ones too.
+        """
+        chosen = {"experiment": experiment, "protocol": protocol, "sampling": sampling, "labels": labels}
+        rows = self.results
+        for column, value in (chosen | {"probe": probe, "task": task}).items():
+            rows = rows if value is None or rows.empty else rows[rows[column] == value]
+        if not scored or rows.empty:
+            return rows
+        has_score = rows["test_accuracy"].notna() | rows["test_r2"].notna()
+        return rows[(rows["failure"] == "") & has_score]
+
+    def under(self, protocol: str) -> Run:
+        """The rows of one protocol alone."""
+        if self.protocols == [protocol]:
+            return self
+        parts = {name: _of_protocol(getattr(self, name), protocol) for name in ("results", "similarity", *READOUTS)}
+        return replace(self, **parts, memo={})
+
+    @cached_property
+    def protocols(self) -> list[str]:
+        """Protocols that the run has rows of, geodesic first; what it was asked for where it has no rows."""
+        tables = (self.results, self.similarity, *(getattr(self, name) for name in READOUTS))
+        found = {name for table in tables if "protocol" in table for name in table["protocol"]}
+        return sorted(found, key=lambda name: (name != "geodesic", name)) or [
+            str(self.environment.get("protocol", "geodesic"))
+        ]
+
+    @property
+    def protocol(self) -> str:
+        """The first protocol: the only one after ``under``."""
+        return self.protocols[0]
+
+    def experiments(self) -> set[str]:
+        """Names of the experiments that the run has rows of."""
+        probed = set(self.results["experiment"]) if len(self.results) else set()
+        return probed | {name for name in ("similarity", *READOUTS) if len(getattr(self, name))}
+
+    @cached_property
+    def encoders(self) -> list[dict]:
+        """Provenance of each encoder, from environment.json; from the tables where it is silent."""
+        listed = list(self.environment.get("encoders") or [])
+        known = {entry["name"] for entry in listed}
+        probed = self.probes(None, labels=None, scored=False)
+        tables = [table for table in (probed, self.similarity) if len(table)]
+        for row in (pd.concat(tables).drop_duplicates("encoder") if tables else pd.DataFrame()).to_dict("records"):
+            if row["encoder"] not in known:
+                entry = {"name": row["encoder"], "sha256": row["encoder_sha256"], "role": row["role"]}
+                polys = row.get("legendre_polys")
+                polys = None if polys is None or pd.isna(polys) else int(polys)
+                listed.append(entry | {"trained": bool(row["trained"]), "legendre_polys": polys})
+        return listed
+
+    @cached_property
+    def compared(self) -> list[str]:
+        """Encoders under comparison, in the order they were asked for."""
+        return [entry["name"] for entry in self.encoders if entry.get("role") == "compared"]
+
+    @cached_property
+    def controls(self) -> list[str]:
+        """Control encoders."""
+        return [entry["name"] for entry in self.encoders if entry.get("role") != "compared"]
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """The first two compared encoders: the first plays the notebook's L=10, the second its L=40."""
+        return (self.compared[0], self.compared[1]) if len(self.compared) > 1 else None
+
+    @property
+    def compared_pair(self) -> tuple[str, str]:
+        """``pair``, or an error that says what a comparison needs."""
+        if self.pair is None:
+            raise UserError(
+                f"this run compares {len(self.compared)} encoder(s), {self.compared}; a comparison needs two: "
+                "run with --encoders A B"
+            )
+        return self.pair
+
+    @cached_property
+    def trained(self) -> dict[str, bool]:
+        """Encoder to whether it carries learned weights."""
+        return {entry["name"]: bool(entry.get("trained")) for entry in self.encoders}
+
+    @cached_property
+    def legendre(self) -> dict[str, int]:
+        """Encoder to its number of Legendre polynomials L, where it has one."""
+        return {entry["name"]: entry["legendre_polys"] for entry in self.encoders if entry.get("legendre_polys")}
+
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """Encoder to its untrained twin: the column ``twin``; in tables without it, the control of equal L."""
+        if "twin" in self.results and (self.results["twin"] != "").any():
+            named = self.results[self.results["twin"] != ""].drop_duplicates("encoder")
+            return dict(zip(named["encoder"], named["twin"], strict=True))
+        untrained = {self.legendre[name]: name for name in reversed(self.controls) if self._is_untrained(name)}
+        learned = [name for name in self.compared if self.trained[name] and self.legendre.get(name) in untrained]
+        return {name: untrained[self.legendre[name]] for name in learned}
+
+    def _is_untrained(self, name: str) -> bool:
+        return name in self.legendre and not self.trained[name] and name.startswith("untrained")
+
+    @property
+    def is_satclip(self) -> bool:
+        """Whether the pair is SatCLIP L=10 and L=40 with learned weights: the notebook speaks of no other."""
+        wanted = zip(self.pair or (), ("l10", "l40"), strict=False)
+        named = [name.startswith("satclip") and f"-{end}" in name and self.trained[name] for name, end in wanted]
+        return len(named) == 2 and all(named)
+
+    @property
+    def notice(self) -> str:
+        """What the run wants said, such as that untrained weights stand in."""
+        return self.environment.get("notice") or ""
+
+    @property
+    def replicates(self) -> int:
+        """How many replicates the rows hold."""
+        return int(self.results["replicate"].nunique()) if len(self.results) else 0
+
+    @cached_property
+    def config(self) -> dict:
+        """The content of ``config.yaml``."""
+        try:
+            return yaml.safe_load(self.config_text) or {}
+        except yaml.YAMLError as error:
+            raise UserError(f"config.yaml of this run cannot be read ({type(error).__name__}); restore it") from None
 
     @property
     def skill_threshold(self) -> float:
         """The skill at which a scale counts as read: the run's option, 0.5 where its configuration doesn't say."""
         try:
-            config = yaml.safe_load(self.config) or {}
-            return float(config.get("resolution", {}).get("threshold", DEFAULT_THRESHOLD))
-        except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-            raise UserError(
-                f"config.yaml of this run cannot be read ({error.__class__.__name__}); restore it"
-            ) from error
-
-    @property
-    def compared_pair(self) -> tuple[str, str]:
-        """The first two compared encoders: the first plays the notebook's L=10, the second its L=40."""
-        compared = [e["name"] for e in self.environment.get("encoders", []) if e.get("role") == "compared"]
-        if len(compared) < 2:
-            compared = list(dict.fromkeys(self.results.loc[self.results["role"] == "compared", "encoder"]))
-        if len(compared) < 2:
-            raise UserError(
-                f"this run compares {len(compared)} encoder(s), {compared}; a comparison needs two: "
-                "run with --encoders A B"
-            )
-        return compared[0], compared[1]
+            return float(self.config.get("resolution", {}).get("threshold", DEFAULT_THRESHOLD))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise UserError(f"config.yaml of this run cannot be read ({type(error).__name__}); restore it") from None
 
 
-def read_run(folder: str | Path) -> RunTables:
-    """All tables of a run folder; a missing similarity or curves table reads as an empty one.
+T = TypeVar("T")
+
+
+def once(table: Callable[..., T]) -> Callable[..., T]:
+    """For a function of a run (and of plain values): computed once a run, however many ask for it."""
+
+    @wraps(table)
+    def remembered(run: Run, *args) -> T:
+        key = (table.__module__, table.__qualname__, args)
+        if key not in run.memo:
+            run.memo[key] = table(run, *args)
+        return run.memo[key]
+
+    return remembered
+
+
+def read_run(folder: str | Path) -> Run:
+    """All tables of a run folder; a missing table but results.csv reads as an empty one.
 
     Raises:
         UserError: no results in the folder, or a table that lacks columns.
     """
     folder = Path(folder)
-    environment = folder / "environment.json"
-    config = folder / "config.yaml"
-    return RunTables(
+    environment, config = folder / "environment.json", folder / "config.yaml"
+    return Run(
         results=read_results(folder),
         similarity=_read_or_empty(folder / "similarity.csv", SimilarityRow),
         training_curves=_read_or_empty(folder / "training_curves.csv", CurveRow),
+        predictions=_read_or_empty(folder / "predictions.csv", PredictionRow),
+        **{name: _read_or_empty(folder / f"{name}.csv", TABLES.get(name)) for name in READOUTS},
         environment=_read_json(environment) if environment.exists() else {},
-        config=config.read_text(encoding="utf-8") if config.exists() else "",
+        config_text=config.read_text(encoding="utf-8") if config.exists() else "",
+        name=folder.resolve().name,
     )
 
 
@@ -129,12 +292,18 @@ def is_starved(table: pd.DataFrame) -> pd.Series:
     return table["train_points_per_cell"] < STARVED_POINTS_PER_CELL
 
 
+def _of_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    return table[table["protocol"] == protocol] if "protocol" in table else table
+
+
 def _inside(path: str | Path, name: str) -> Path:
     path = Path(path)
     return path / name if path.is_dir() else path
 
 
-def _read_or_empty(path: Path, row_type: type) -> pd.DataFrame:
+def _read_or_empty(path: Path, row_type: type | None) -> pd.DataFrame:
+    if row_type is None:  # a read-out that this version does not know
+        return pd.DataFrame()
     return read_table(path, row_type) if path.exists() else pd.DataFrame({name: [] for name in columns(row_type)})
 
 
