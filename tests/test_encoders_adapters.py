@@ -75,8 +75,13 @@ def test_a_bare_callable_is_wrapped_with_its_order_of_columns():
 def test_a_callable_may_give_numpy_arrays():
     encoder = as_encoder(lambda lonlat: lonlat.numpy() * 2, "arrays")
     assert torch.equal(encoder(POINTS), POINTS * 2)
-    constant = np.broadcast_to(np.array([1.0, 2.0]), (1, 2))
-    assert as_encoder(lambda lonlat: constant, "read-only")(POINTS[:1]).tolist() == [[1.0, 2.0]]
+    constant = np.broadcast_to(np.array([1.0, 2.0]), (9, 2))
+    read_only = as_encoder(lambda lonlat: constant[: len(lonlat)], "read-only")
+    assert read_only(POINTS[:1]).tolist() == [[1.0, 2.0]]
+    backwards = as_encoder(lambda lonlat: lonlat.numpy()[:, ::-1].astype(">f4"), "backwards")
+    torch.testing.assert_close(backwards(POINTS), POINTS.flip(1).float())
+    with_gradient = as_encoder(lambda lonlat: lonlat * torch.ones(2, requires_grad=True), "gradient")
+    assert not with_gradient(POINTS).requires_grad
 
 
 def test_a_callable_that_is_none_is_refused():
@@ -84,10 +89,61 @@ def test_a_callable_that_is_none_is_refused():
         as_encoder(3, "x")
     with pytest.raises(UserError, match="order must be 'lonlat' or 'latlon'; got 'xy'"):
         as_encoder(lambda lonlat: lonlat, "x", order="xy")
-    with pytest.raises(UserError, match="one point must give a \\(1, dim\\) array; got \\(2,\\)"):
+    with pytest.raises(UserError, match="3 points must give a \\(3, dim\\) array; got \\(2,\\)"):
         as_encoder(lambda lonlat: lonlat[0], "x")
-    with pytest.raises(UserError, match="one point must give a \\(1, dim\\) array; got \\(1, 0\\)"):
+    with pytest.raises(UserError, match="3 points must give a \\(3, dim\\) array; got \\(3, 0\\)"):
         as_encoder(lambda lonlat: lonlat[:, :0], "x")
+
+
+class Noisy(torch.nn.Module):
+    """A float32 module as training leaves it: dropout and batch normalisation on."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(2, 16), torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.5), torch.nn.Linear(16, 4)
+        )
+
+    def forward(self, lonlat_deg):
+        return self.layers(lonlat_deg)
+
+
+def test_a_module_is_put_in_evaluation_mode_and_given_its_dtype():
+    module = Noisy().train()
+    encoder = as_encoder(module, "module")
+    assert not module.training and encoder.dtype == torch.float32
+    assert torch.equal(encoder(POINTS), encoder(POINTS))
+    torch.testing.assert_close(encoder(POINTS)[:1], encoder(POINTS[:1]))
+
+
+@pytest.mark.parametrize("left_out", ["dropout", "batch normalisation"])
+def test_a_module_in_training_mode_behind_a_lambda_is_found_out(left_out):
+    module = Noisy().double().train()
+    module.layers[2 if left_out == "batch normalisation" else 1].eval()
+    with pytest.raises(UserError, match=r"encoder 'hidden' .*(training mode)") as caught:
+        as_encoder(lambda lonlat: module(lonlat), "hidden")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_float32_function_is_given_float32():
+    weight = torch.ones(2, 3)
+    encoder = as_encoder(lambda lonlat: lonlat @ weight, "single")
+    assert encoder.dtype == torch.float32 and encoder(POINTS).shape == (2, 3)
+
+
+def test_a_function_sees_one_convention_of_longitudes():
+    seen = []
+    encoder = as_encoder(lambda lonlat: seen.append(lonlat.clone()) or lonlat, "seen")
+    encoder(torch.tensor([[190.0, 1.0], [360.0, 2.0], [-180.0, 3.0], [12.5, 48.25]]))
+    assert seen[-1].tolist() == [[-170.0, 1.0], [0.0, 2.0], [-180.0, 3.0], [12.5, 48.25]]
+
+
+def test_a_callable_that_fails_is_told_in_one_line():
+    with pytest.raises(UserError, match=r"encoder 'x' fails at its trial places \(ValueError: no\)") as caught:
+        as_encoder(lambda lonlat: (_ for _ in ()).throw(ValueError("no")), "x")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="what encoder 'x' gives must hold numbers"):
+        as_encoder(lambda lonlat: "text", "x")
 
 
 def test_torchgeos_module_is_called_as_it_is_without_dropout():

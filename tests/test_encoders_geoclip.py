@@ -17,7 +17,7 @@ needs_package = pytest.mark.skipif(
     geoclip.weights_in_package() is None, reason="the package geoclip is not installed (pip install --no-deps geoclip)"
 )
 POINTS = torch.tensor(
-    [[-74.006, 40.7128], [-118.2437, 34.0522], [0, 0], [180, -90], [-180, 90], [151.2, -33.9], [10, 89.9]],
+    [[-74.006, 40.7128], [-118.2437, 34.0522], [0, 0], [179.5, -90], [-180, 90], [151.2, -33.9], [10, 89.9]],
     dtype=torch.float64,
 )
 
@@ -65,6 +65,14 @@ def test_embeddings_equal_the_packages_own():
     assert (got - wanted).abs().max() < 1e-6 * wanted.abs().max()
     single = load_encoder("geoclip", dtype=torch.float32)(POINTS)
     assert (single.double() - got).norm(dim=1).max() < 2e-6 * got.norm(dim=1).max()
+
+
+@needs_package
+def test_a_place_has_one_embedding_whatever_its_longitude_is_called():
+    encoder = load_encoder("geoclip")
+    inside = torch.tensor([[-170.0, 12.0], [-180.0, 5.0], [170.0, 3.0]], dtype=torch.float64)
+    other_names = torch.tensor([[190.0, 12.0], [180.0, 5.0], [-190.0, 3.0]], dtype=torch.float64)
+    assert torch.equal(encoder(other_names), encoder(inside))
 
 
 @needs_package

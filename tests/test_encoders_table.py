@@ -42,7 +42,9 @@ def test_listed_places_are_found_exactly(tmp_path, kind):
     again = encoder(torch.tensor([[180.0, -33.3], [77.0, 90.0]], dtype=torch.float64))
     torch.testing.assert_close(again, EMBEDDINGS[1:3], rtol=1e-15, atol=0)
     provenance = encoder.provenance
-    assert (provenance.name, provenance.source, provenance.dim) == ("table", f"file table.{kind}", 3)
+    columns = "e0, e1, e2" if kind == "csv" else "embedding[0], embedding[1], embedding[2]"
+    assert (provenance.name, provenance.dim) == ("table", 3)
+    assert provenance.source == f"file table.{kind}, columns {columns}"
     assert (provenance.sha256, provenance.licence) == (sha256_of_file(path), "not stated")
 
 
@@ -90,7 +92,23 @@ def test_csv_columns_may_stand_in_any_order_and_hold_integers(tmp_path):
         ("lon,lat,e0\n1,2,\n3,4,5\n", "1 of 2 embeddings hold NaN or infinity; drop those rows"),
         ("lon,lat,e0\n1,91,5\n", "lon or lat is missing or out of range \\(are they swapped, or not in degrees\\?\\)"),
         ("lon,lat,e0\n1,,5\n2,3,4\n", "lon or lat is missing or out of range"),
-        ("lon,lat,e0\n1,2,5\n1,2,6\n3,4,5\n", "1 places stand in the table twice; keep one embedding each"),
+        ("lon,lat,e0\n1,2,5\n1,2,6\n3,4,5\n", "1 place.s. stand in the table twice with different embeddings, first"),
+        ("lon,lat,e0\n180,2,5\n-180,2,6\n", "first \\(180, 2\\) and \\(-180, 2\\); keep one"),
+        ("lon,lat,e0\n190,2,5\n-170,2,6\n", "stand in the table twice with different embeddings"),
+        ("lon,lat,e0\n7,90,5\n99,90,6\n", "stand in the table twice with different embeddings"),
+        (",lon,lat,e0\n0,1,2,3\n1,2,3,4\n", "column 'Unnamed: 0' looks like an index, a place or a date"),
+        ("id,lon,lat,e0\n7,1,2,3\n", "column 'id' looks like an index, a place or a date, not like a component; name"),
+        ("__index_level_0__,lon,lat,e0\n7,1,2,3\n", "looks like an index"),
+        ("lon,lat,year,e0\n1,2,2020,3\n", "column 'year' looks like"),
+        ("lon,lat,longitude,e0\n1,2,1,3\n", "column 'longitude' looks like"),
+        ("lon,lat,n,e0\n1,2,0,3\n2,2,1,4\n3,2,2,4\n", "column 'n' counts the rows like an index; name"),
+        ("lon,lat,lon,e0\n1,2,1,3\n", "column 'lon' stands in the header twice; keep one"),
+        ("lon,lat,e0\n1,2,3,\n4,5,6,\n", "its rows have 1 value.s. more than its header names; mend the header"),
+        ("lon,lat,e0\n3,2,3,8\n7,5,6,9\n", "its rows have 1 value.s. more than its header names"),
+        ("lon,lat,e0\n1,2,3,8,9\n4,5,6,9,9\n", "its rows have 2 value.s. more than its header names"),
+        ("Lon,lat,e0\n1,2,3\n", "column 'lon' is missing; .*; did you mean 'Lon'\\? rename it to 'lon'"),
+        ("lon,LATITUDE,e0\n1,2,3\n", "did you mean 'LATITUDE'\\? rename it to 'lat'"),
+        ("x,y,e0\n1,2,3\n", "did you mean 'x'\\? rename it to 'lon'"),
         ("", "cannot be read as csv \\(No columns to parse from file\\)"),
     ],
 )
@@ -115,6 +133,32 @@ def test_an_npz_that_is_no_table_of_embeddings_is_refused(tmp_path, arrays, mess
     np.savez(tmp_path / "table.npz", **{name: np.array(value) for name, value in arrays.items()})
     with pytest.raises(UserError, match=message):
         load_encoder(tmp_path / "table.npz")
+
+
+@pytest.mark.parametrize("first", ["1", "Ulm"])
+def test_a_header_one_name_short_is_how_r_writes_row_names(tmp_path, first):
+    path = tmp_path / "table.csv"
+    path.write_text(f'lon,lat,e0\n"{first}",1,2,5\n"2",3,4,6\n')
+    assert load_encoder(path)(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist() == [[5.0], [6.0]]
+
+
+def test_columns_can_be_named_and_are_listed(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("id,lon,lat,year,e0,e1,f0\n7,1,2,2020,5,6,7\n")
+    encoder = load_encoder(f"{path}?columns=e*")
+    assert encoder(torch.tensor([[1.0, 2.0]])).tolist() == [[5.0, 6.0]]
+    assert encoder.provenance.source.endswith("columns e0, e1")
+    both = load_encoder(f"{path}?columns=f0,e1&within_km=3")
+    assert both(torch.tensor([[1.001, 2.0]])).tolist() == [[6.0, 7.0]]
+    assert "no column matches 'g*'; it has id, year, e0" in refusal(f"{path}?columns=g*")
+
+
+def test_the_same_place_twice_with_one_embedding_is_merged(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("lon,lat,e0\n180,2,5\n-180,2,5\n0,90,7\n55,90,7\n190,1,3\n-170,1,3\n")
+    encoder = load_encoder(path)
+    assert len(encoder._embeddings) == 3
+    assert encoder(torch.tensor([[180.0, 2.0], [-99.0, 90.0], [-170.0, 1.0]])).tolist() == [[5.0], [7.0], [3.0]]
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path):
@@ -145,4 +189,4 @@ def test_a_distance_that_is_none_is_refused(tmp_path, option):
 
 @pytest.mark.parametrize("option", ["within=3", "within_km=3&x=1", "25"])
 def test_an_unknown_option_is_refused(tmp_path, option):
-    assert "the only one is ?within_km=DISTANCE" in refusal(f"{write_table(tmp_path)}?{option}")
+    assert "there are ?within_km=DISTANCE and ?columns=PATTERNS" in refusal(f"{write_table(tmp_path)}?{option}")

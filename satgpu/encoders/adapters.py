@@ -6,17 +6,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from satgpu.arrays import as_tensor
 from satgpu.encoders.base import Encoder, Provenance, check_points, sha256_of_tensors
 from satgpu.errors import UserError
 
 _ORDERS = ("lonlat", "latlon")
+# Three places, the first asked for alone as well: what depends on its company or on chance is found out.
+_TRIAL_DEG = ((12.0, 34.0), (-75.0, -20.0), (140.0, 60.0))
+# What float32 may do to one place in another batch (other kernels), relative to the largest component.
+_SAME = 1e-4
 
 
 class Adapted:
     """A foreign callable with a name and provenance; computes wherever and however the callable does."""
 
-    def __init__(self, call: Callable[[Tensor], Tensor], provenance: Provenance, device: torch.device | str = "cpu"):
-        self._call, self.provenance, self.device = call, provenance, torch.device(device)
+    def __init__(
+        self,
+        call: Callable[[Tensor], Tensor],
+        provenance: Provenance,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ):
+        self._call, self.provenance, self.device, self.dtype = call, provenance, torch.device(device), dtype
 
     @property
     def name(self) -> str:
@@ -29,7 +40,8 @@ class Adapted:
     @torch.no_grad()
     def __call__(self, lonlat_deg: Tensor) -> Tensor:
         """(N, dim) embeddings of (N, 2) longitude, latitude in degrees."""
-        return _as_tensor(self._call(check_points(lonlat_deg).to(self.device)))
+        lonlat = check_points(lonlat_deg).to(self.device, self.dtype)
+        return as_tensor(self._call(lonlat), f"what encoder {self.name!r} gives")
 
     def __repr__(self) -> str:
         return f"<{self.name}: (n, 2) lon/lat degrees -> (n, {self.dim}), adapted>"
@@ -44,20 +56,27 @@ def as_encoder(
     licence: str = "not stated",
     source: str = "",
     sha256: str = "",
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Encoder:
-    """An encoder from a bare callable.
+    """An encoder from a bare callable or a module.
+
+    A ``torch.nn.Module`` is put in evaluation mode and given places in the dtype and on
+    the device of its weights. Whatever it is, it is tried at three places, one of them
+    twice: answers that depend on chance or on the other places are refused.
 
     Args:
-        call: takes an (N, 2) float64 tensor of degrees, returns (N, dim) numbers.
+        call: takes an (N, 2) tensor of degrees, longitude in [-180, 180); returns (N, dim) numbers.
         name: in tables and figures.
         order: of the columns that ``call`` wants: "lonlat" or "latlon".
         trained, legendre_polys, licence, source, sha256: provenance, as far as known.
-        device: where ``call`` wants its points.
+        device: where ``call`` wants its points; a module's own, else the CPU.
+        dtype: of the points; a module's own, else torch.float64, or torch.float32 where
+            ``call`` takes no other.
 
     Raises:
-        UserError: ``call`` isn't callable, the order is unknown, or one trial
-            point doesn't come back as (1, dim).
+        UserError: ``call`` isn't callable, the order is unknown, it fails at the trial places,
+            gives another number of rows, or other numbers for the same place.
 
     >>> as_encoder(lambda lonlat: lonlat / 90, "plain").dim
     2
@@ -66,11 +85,15 @@ def as_encoder(
         raise UserError(f"encoder {name!r}: wanted a callable from (n, 2) degrees to (n, dim); got {call!r:.80}")
     if order not in _ORDERS:
         raise UserError(f"encoder {name!r}: order must be 'lonlat' or 'latlon'; got {order!r}")
-    ordered = call if order == "lonlat" else lambda lonlat: call(lonlat.flip(1))
-    dim = _dim_of_trial(ordered, name, device)
+    if isinstance(call, torch.nn.Module):
+        call = call.eval()  # dropout and batch statistics are off only then
+        weight = next((p for p in call.parameters() if p.is_floating_point()), torch.empty(0, dtype=torch.float64))
+        dtype, device = dtype or weight.dtype, device or weight.device
     source = source or f"callable {getattr(call, '__qualname__', type(call).__name__)}"
+    ordered = call if order == "lonlat" else lambda lonlat: call(lonlat.flip(1))
+    dtype, dim = _tried(ordered, name, device or "cpu", dtype)
     provenance = Provenance(name, source, "", sha256, trained, licence, legendre_polys, dim)
-    return Adapted(ordered, provenance, device)
+    return Adapted(ordered, provenance, device or "cpu", dtype)
 
 
 def from_torchgeo(module: torch.nn.Module, name: str = "torchgeo-satclip", trained: bool = True) -> Encoder:
@@ -85,7 +108,6 @@ def from_torchgeo(module: torch.nn.Module, name: str = "torchgeo-satclip", train
     if not is_torchgeo_satclip(module):
         raise UserError(f"wanted torchgeo's SatCLIP module (with posenc and nnet); got {type(module).__name__}")
     weight = next(module.nnet.parameters())
-    module = module.eval()  # its dropout is off only then
     return as_encoder(
         module,
         name,
@@ -95,6 +117,7 @@ def from_torchgeo(module: torch.nn.Module, name: str = "torchgeo-satclip", train
         source=f"module {type(module).__module__}.{type(module).__qualname__}",
         sha256=sha256_of_tensors(module.state_dict().values()),
         device=weight.device,
+        dtype=torch.float64,  # it takes degrees in float64 whatever its weights are
     )
 
 
@@ -109,9 +132,9 @@ def from_coordbench(model: object, name: str | None = None) -> Encoder:
     own_name = getattr(model, "name", None)
     name = name or (own_name if isinstance(own_name, str) else type(model).__name__.lower())
 
-    def call(lonlat_deg: Tensor) -> Tensor:
+    def call(lonlat_deg: Tensor) -> object:
         lon, lat = lonlat_deg.cpu().numpy().T
-        return _as_tensor(np.asarray(model.encode(np.ascontiguousarray(lon), np.ascontiguousarray(lat))))
+        return model.encode(np.ascontiguousarray(lon), np.ascontiguousarray(lat))
 
     return as_encoder(call, name, source=f"object {type(model).__module__}.{type(model).__qualname__}")
 
@@ -128,17 +151,44 @@ def has_encode(thing: object) -> bool:
     return callable(getattr(thing, "encode", None))
 
 
-def _dim_of_trial(call: Callable[[Tensor], Tensor], name: str, device: torch.device | str) -> int:
-    trial = torch.tensor([[12.0, 34.0]], dtype=torch.float64, device=device)
-    with torch.no_grad():
-        answer = _as_tensor(call(trial))
-    if answer.ndim != 2 or answer.shape[0] != 1 or answer.shape[1] < 1:
-        raise UserError(f"encoder {name!r}: one point must give a (1, dim) array; got {tuple(answer.shape)}")
-    return answer.shape[1]
+@torch.no_grad()
+def _tried(
+    call: Callable[[Tensor], Tensor], name: str, device: torch.device | str, dtype: torch.dtype | None
+) -> tuple[torch.dtype, int]:
+    """The dtype that ``call`` takes, and the length of its embeddings, from a trial at three places."""
+    places = torch.tensor(_TRIAL_DEG, dtype=torch.float64, device=device)
+    for kind in [dtype] if dtype else [torch.float64, torch.float32]:
+        try:
+            together = _answer(call, places.to(kind), name)
+            alone = _answer(call, places[:1].to(kind), name)
+        except UserError:
+            raise
+        except Exception as error:  # a foreign callable may raise anything
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+            continue
+        _check_same(name, together[:1], alone, "alone and among others")
+        _check_same(name, together, _answer(call, places.to(kind), name), "asked twice")
+        return kind, together.shape[1]
+    raise UserError(f"encoder {name!r} fails at its trial places ({reason}); is it in training mode (.eval()), or not"
+                    " a callable from (n, 2) degrees to (n, dim)?")  # fmt: skip
 
 
-def _as_tensor(answer: object) -> Tensor:
-    """What a foreign callable gave, as a tensor; read-only arrays are copied, torch doesn't take them."""
-    if isinstance(answer, np.ndarray) and not answer.flags.writeable:
-        answer = answer.copy()
-    return torch.as_tensor(answer)
+def _answer(call: Callable[[Tensor], Tensor], places: Tensor, name: str) -> Tensor:
+    """(n, dim) at n places, its shape and values checked."""
+    answer = as_tensor(call(places), f"what encoder {name!r} gives")
+    if answer.ndim != 2 or answer.shape[0] != len(places) or answer.shape[1] < 1:
+        raise UserError(
+            f"encoder {name!r}: {len(places)} points must give a ({len(places)}, dim) array; got {tuple(answer.shape)}"
+        )
+    return answer.double()
+
+
+def _check_same(name: str, first: Tensor, second: Tensor, how: str) -> None:
+    """The same place must have the same numbers; NaN is left to where embeddings are checked."""
+    scale = torch.nan_to_num(first.abs()).max().clamp(min=1e-30)
+    gap = torch.nan_to_num((first - second).abs()).max()
+    if gap > _SAME * scale:
+        raise UserError(
+            f"encoder {name!r} gives other numbers for the same place {how} (they differ by {gap / scale:.1e} of the"
+            " largest); is dropout or batch normalisation in training mode? call .eval() on the module first"
+        )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_lonlat
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_lonlat, wrap_longitude_deg
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,17 @@ class ChunkedEncoder:
 
 
 def check_points(lonlat_deg: Tensor) -> Tensor:
-    """(N, 2) float64 degrees, longitude first, checked.
+    """(N, 2) float64 degrees, longitude first and in [-180, 180), checked.
 
-    Float64 whatever comes in: a float32 longitude is only good to metres.
+    Float64 whatever comes in: a float32 longitude is only good to metres. Longitudes
+    already in range come back bit for bit, others by their one name there: an encoder
+    that isn't periodic would take 190° for another place than -170°.
     """
     lonlat = check_lonlat(lonlat_deg).to(torch.float64)
     if lonlat.ndim != 2:
         raise UserError(f"lonlat_deg must be (n, 2), longitude first; got {tuple(lonlat.shape)}")
-    return lonlat
+    lon_deg, lat_deg = lonlat.unbind(-1)
+    return torch.stack([wrap_longitude_deg(lon_deg), lat_deg], dim=-1)
 
 
 def sha256_of_tensors(tensors: Iterable[Tensor]) -> str:

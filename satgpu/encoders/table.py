@@ -1,6 +1,10 @@
 """Precomputed embeddings: a table looked up by place, exactly or within a stated distance."""
 
+import csv
 import math
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -16,6 +20,33 @@ from satgpu.geometry.sphere import EARTH_RADIUS_KM, unit_vectors
 TABLE_SUFFIXES = (".csv", ".npz", ".parquet")
 # "Exact" is within a millimetre: what printing and reading degrees may move a point.
 _EXACT_KM = 1e-6
+# Names that belong to a row, a place or a moment, not to an embedding.
+_NO_COMPONENT = re.compile(
+    r"(unnamed: ?\d+|index|idx|__index_level_\d+__|level_\d+|id|\w+_id|fid|gid|oid|row|key"
+    r"|lon|lng|long|longitude|lat|latitude|x|y|easting|northing|(lon|lat|longitude|latitude)[._ ]?\w*"
+    r"|year|month|day|date|time|timestamp|hour)",
+    re.IGNORECASE,
+)
+_PLACE_NAMES = {
+    "lon": ("lon", "longitude", "lng", "long", "x", "lon_deg"),
+    "lat": ("lat", "latitude", "y", "lat_deg"),
+}
+_LEFT_OPEN = "name the components (?columns=e*), or drop the column"
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A path and what stands behind its question mark.
+
+    Args:
+        path: the file.
+        within_km: take the nearest listed place up to this distance; None: exactly there.
+        columns: patterns such as ``e*`` of the components' names; empty: all but lon and lat.
+    """
+
+    path: Path
+    within_km: float | None = None
+    columns: tuple[str, ...] = ()
 
 
 class EmbeddingTable(ChunkedEncoder):
@@ -23,26 +54,32 @@ class EmbeddingTable(ChunkedEncoder):
 
     Args:
         spec: the file's path, with ``?within_km=25`` to take the nearest listed
-            place up to that distance. A ``.csv`` or ``.parquet`` has the columns
-            ``lon``, ``lat`` (degrees) and one per embedding component; a ``.npz``
-            has the arrays ``lon`` (n,), ``lat`` (n,) and ``embedding`` (n, dim).
+            place up to that distance, and ``columns=e*`` (several by comma) to name the
+            components. A ``.csv`` or ``.parquet`` has the columns ``lon``, ``lat`` (degrees)
+            and one per embedding component; a ``.npz`` has the arrays ``lon`` (n,),
+            ``lat`` (n,) and ``embedding`` (n, dim).
 
     Raises:
-        UserError: the file or its option cannot be read, or holds a bad value.
+        UserError: the file or its option cannot be read, holds a bad value, a column
+            that looks like an index, a place or a date, or one place with two embeddings.
     """
 
     def __init__(self, spec: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64):
         from scipy.spatial import cKDTree
 
-        path, self.within_km = _split_spec(spec)
-        lonlat, embeddings = _read(path)
+        wanted = _split_spec(spec)
+        path, self.within_km = wanted.path, wanted.within_km
+        lonlat, embeddings, self.columns = _read(wanted)
         _check(path, lonlat, embeddings)
+        tree = cKDTree(unit_vectors(torch.from_numpy(lonlat)).numpy())
+        keep = _one_row_per_place(path, tree, lonlat, embeddings)
         name = path.stem if self.within_km is None else f"{path.stem}-within{self.within_km:g}km"
         dim = embeddings.shape[1]
-        provenance = Provenance(name, f"file {path.name}", "", sha256_of_file(path), True, "not stated", None, dim)
+        source = f"file {path.name}, {_columns_in_words(self.columns)}"
+        provenance = Provenance(name, source, "", sha256_of_file(path), True, "not stated", None, dim)
         super().__init__(provenance, device, dtype, 1 << 16)
-        self._tree = cKDTree(unit_vectors(torch.from_numpy(lonlat)).numpy())
-        self._embeddings = torch.from_numpy(embeddings).to(self.device, dtype)
+        self._tree = cKDTree(tree.data[keep])
+        self._embeddings = torch.from_numpy(embeddings[keep]).to(self.device, dtype)
 
     def _embed(self, lonlat_deg: Tensor) -> Tensor:
         chord, row = self._tree.query(unit_vectors(lonlat_deg).cpu().numpy())
@@ -69,31 +106,42 @@ def looks_like_table(spec: str) -> bool:
     return Path(spec.partition("?")[0]).suffix.lower() in TABLE_SUFFIXES
 
 
-def _split_spec(spec: str) -> tuple[Path, float | None]:
+def _split_spec(spec: str) -> TableSpec:
     path, _, query = spec.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    text = options.pop("within_km", None)
-    if options or (query and text is None):
-        raise UserError(f"table {spec!r}: cannot read the option {query!r}; the only one is ?within_km=DISTANCE")
-    if text is None:
-        return Path(path).expanduser(), None
+    text, columns = options.pop("within_km", None), options.pop("columns", None)
+    if options or (query and text is None and columns is None):
+        raise UserError(
+            f"table {spec!r}: cannot read the option {query!r}; there are ?within_km=DISTANCE and ?columns=PATTERNS"
+        )
+    patterns = tuple(part for part in (columns or "").split(",") if part)
+    if columns is not None and not patterns:
+        raise UserError(f"table {spec!r}: columns is empty; give names or patterns, as in ?columns=e*")
+    return TableSpec(Path(path).expanduser(), None if text is None else _distance_km(spec, text), patterns)
+
+
+def _distance_km(spec: str, text: str) -> float:
     try:
         within_km = float(text)
     except ValueError:
         within_km = math.nan
     if not 0 < within_km < math.inf:
         raise UserError(f"table {spec!r}: within_km must be a distance above 0; got {text!r}")
-    return Path(path).expanduser(), within_km
+    return within_km
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 2) degrees and (n, dim) embeddings, float64, still unchecked."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give the path of a table of embeddings")
-    return _read_npz(path) if path.suffix.lower() == ".npz" else _read_frame(path)
+def _read(wanted: TableSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(n, 2) degrees, (n, dim) embeddings, float64, still unchecked, and the components' names."""
+    if not wanted.path.is_file():
+        raise UserError(f"{wanted.path}: no such file; give the path of a table of embeddings")
+    if wanted.path.suffix.lower() != ".npz":
+        return _read_frame(wanted)
+    if wanted.columns:
+        raise UserError(f"{wanted.path}: columns= is for .csv and .parquet; a .npz has one array 'embedding'")
+    return _read_npz(wanted.path)
 
 
-def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     try:
         # Opened here: NumPy leaves a file of its own open where the archive is broken.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -110,33 +158,98 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if any(array.dtype.kind not in "fiu" for array in arrays.values()):
         raise UserError(f"{path}: lon, lat and embedding must hold numbers")
     lonlat = np.stack([arrays["lon"], arrays["lat"]], axis=1).astype(np.float64)
-    return lonlat, arrays["embedding"].astype(np.float64)
+    names = [f"embedding[{index}]" for index in range(arrays["embedding"].shape[1])]
+    return lonlat, arrays["embedding"].astype(np.float64), names
 
 
-def _read_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path, low_memory=False)
-    except ImportError:
-        raise UserError(f"{path}: reading parquet needs pyarrow; run 'pip install pyarrow' or give a .csv") from None
-    except Exception as error:  # a broken file may raise anything
-        raise UserError(f"{path}: cannot be read as {path.suffix[1:]} ({_first_words(error)})") from None
-    for wanted in ("lon", "lat"):
-        if wanted not in frame.columns:
-            found = ", ".join(map(str, frame.columns[:6]))
-            raise UserError(
-                f"{path}: column {wanted!r} is missing; wanted lon, lat and the embedding; found {found:.120}"
-            )
-    for column in frame.columns:
+def _read_frame(wanted: TableSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    path = wanted.path
+    frame = _frame(path)
+    for place in ("lon", "lat"):
+        if place not in frame.columns:
+            raise UserError(_missing_place(path, place, [str(column) for column in frame.columns]))
+    columns = _components(wanted, frame)
+    for column in ("lon", "lat", *columns):
         if getattr(frame[column].dtype, "kind", "O") not in "fiu":
             raise UserError(
                 f"{path}: column {str(column)!r:.60} does not hold numbers; keep lon, lat and the embedding"
             )
-    embedding = frame.drop(columns=["lon", "lat"])
     # Copies: pandas may hand out read-only views, which torch does not take.
     lonlat = frame[["lon", "lat"]].to_numpy(np.float64, copy=True, na_value=np.nan)
-    return lonlat, embedding.to_numpy(np.float64, copy=True, na_value=np.nan)
+    return lonlat, frame[columns].to_numpy(np.float64, copy=True, na_value=np.nan), columns
+
+
+def _frame(path: Path):  # -> pandas.DataFrame, which is loaded only where a table is read
+    """The file as a table whose columns have distinct names and whose rows are as long as its header."""
+    import pandas as pd
+
+    parquet = path.suffix.lower() == ".parquet"
+    try:
+        frame = pd.read_parquet(path) if parquet else pd.read_csv(path, low_memory=False)
+    except ImportError:
+        raise UserError(f"{path}: reading parquet needs pyarrow; run 'pip install pyarrow' or give a .csv") from None
+    except Exception as error:  # a broken file may raise anything
+        raise UserError(f"{path}: cannot be read as {path.suffix[1:]} ({_first_words(error)})") from None
+    if parquet:
+        return frame.reset_index(drop=True)
+    _check_header(path, frame)
+    return frame.reset_index(drop=True)
+
+
+def _check_header(path: Path, frame) -> None:  # noqa: ANN001
+    """Names given twice, and rows longer than the header, which pandas would shift by taking an index.
+
+    R writes its row names without a name of their own: a header one short is right
+    where the first values are a running number or words.
+    """
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header = next(csv.reader(file), [])
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise UserError(f"{path}: column {repeated[0]!r:.60} stands in the header twice; keep one")
+    if list(frame.index) == list(range(len(frame))):
+        return
+    numbers = frame.index.nlevels == 1 and frame.index.dtype.kind in "fiu"
+    running = numbers and list(frame.index) == list(range(1, len(frame) + 1))
+    words = frame.index.nlevels == 1 and not numbers and frame.index.is_unique
+    if not (running or words) or frame[frame.columns[-1]].isna().all():
+        extra = frame.index.nlevels
+        raise UserError(f"{path}: its rows have {extra} value(s) more than its header names; mend the header")
+
+
+def _missing_place(path: Path, place: str, found: list[str]) -> str:
+    near = [name for name in found if name.lower() in _PLACE_NAMES[place]]
+    hint = f"; did you mean {near[0]!r}? rename it to {place!r}" if near else ""
+    listed = ", ".join(found[:6])
+    return f"{path}: column {place!r} is missing; wanted lon, lat and the embedding; found {listed:.120}{hint}"
+
+
+def _components(wanted: TableSpec, frame) -> list[str]:  # noqa: ANN001
+    """The names of the embedding's columns: those asked for, or all that can be nothing else."""
+    rest = [column for column in frame.columns if column not in ("lon", "lat")]
+    if wanted.columns:
+        taken = [column for column in rest if any(fnmatchcase(str(column), pattern) for pattern in wanted.columns)]
+        if not taken:
+            names = ", ".join(map(str, rest[:6]))
+            raise UserError(f"{wanted.path}: no column matches {','.join(wanted.columns)!r}; it has {names:.120}")
+        return taken
+    for column in rest:
+        if _NO_COMPONENT.fullmatch(str(column)):
+            raise UserError(
+                f"{wanted.path}: column {str(column)!r:.60} looks like an index, a place or a date, not like a"
+                f" component; {_LEFT_OPEN}"
+            )
+        if _counts_rows(frame[column]):
+            raise UserError(f"{wanted.path}: column {str(column)!r:.60} counts the rows like an index; {_LEFT_OPEN}")
+    return rest
+
+
+def _counts_rows(values) -> bool:  # noqa: ANN001
+    """Whole numbers 0, 1, 2, … or 1, 2, 3, … of three rows or more."""
+    if getattr(values.dtype, "kind", "O") not in "iu" or len(values) < 3:
+        return False
+    first = int(values.iloc[0])
+    return first in (0, 1) and bool((values.to_numpy() == np.arange(first, first + len(values))).all())
 
 
 def _check(path: Path, lonlat: np.ndarray, embeddings: np.ndarray) -> None:
@@ -147,9 +260,29 @@ def _check(path: Path, lonlat: np.ndarray, embeddings: np.ndarray) -> None:
     bad = int((~np.isfinite(embeddings)).any(axis=1).sum())
     if bad:
         raise UserError(f"{path}: {bad} of {len(embeddings)} embeddings hold NaN or infinity; drop those rows")
-    places = np.unique(lonlat, axis=0)
-    if len(places) < len(lonlat):
-        raise UserError(f"{path}: {len(lonlat) - len(places)} places stand in the table twice; keep one embedding each")
+
+
+def _one_row_per_place(path: Path, tree, lonlat: np.ndarray, embeddings: np.ndarray) -> np.ndarray:  # noqa: ANN001
+    """Rows to keep: a place under several names (±180°, a pole, 190° and -170°) once, if its embeddings agree."""
+    pairs = tree.query_pairs(_EXACT_KM / EARTH_RADIUS_KM, output_type="ndarray")
+    differ = (embeddings[pairs[:, 0]] != embeddings[pairs[:, 1]]).any(axis=1)
+    if differ.any():
+        first, second = pairs[np.flatnonzero(differ)[0]]
+        places = " and ".join(f"({lonlat[row, 0]:g}, {lonlat[row, 1]:g})" for row in (first, second))
+        raise UserError(
+            f"{path}: {int(differ.sum())} place(s) stand in the table twice with different embeddings, first"
+            f" {places}; keep one embedding each"
+        )
+    keep = np.ones(len(lonlat), dtype=bool)
+    keep[pairs[:, 1]] = False  # the later row of each pair
+    return np.flatnonzero(keep)
+
+
+def _columns_in_words(columns: list[str]) -> str:
+    """``columns e0, e1, e2``; the first and the last where there are many."""
+    if len(columns) <= 4:
+        return f"columns {', '.join(map(str, columns))}"
+    return f"{len(columns)} columns {columns[0]}, {columns[1]}, …, {columns[-1]}"
 
 
 def _first_words(error: Exception) -> str:

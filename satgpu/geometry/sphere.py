@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from satgpu.arrays import as_tensor
 from satgpu.errors import UserError
 
 # IUGG mean radius (2a + b) / 3 of WGS 84.
@@ -28,7 +29,8 @@ def great_circle_km(a_deg: Tensor, b_deg: Tensor) -> Tensor:
         (...) kilometres, in the dtype of the inputs.
 
     Raises:
-        ValueError: the last axis of either input is not 2.
+        UserError: the last axis of either input is not 2, or a latitude on the CPU is beyond ±90
+            (on a GPU a look at the values would wait for the device).
 
     Source: haversine h = sin²(d/2R), preferred to arccos because it keeps its
     precision at separations of metres. arcsin(√h) would lose it again near the
@@ -39,6 +41,7 @@ def great_circle_km(a_deg: Tensor, b_deg: Tensor) -> Tensor:
     tensor(3.1416, dtype=torch.float64)
     """
     a, b = as_lonlat(a_deg, "a_deg"), as_lonlat(b_deg, "b_deg")
+    _check_latitudes(a_deg=a, b_deg=b)
     dtype = torch.promote_types(a.dtype, b.dtype)
     a, b = a.double(), b.double()
     half_lon = torch.deg2rad(b[..., 0] - a[..., 0]) / 2
@@ -190,10 +193,18 @@ def rotate_deg(lonlat_deg: Tensor, rotation: Tensor) -> Tensor:
 
 def as_lonlat(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
     """The coordinates as a floating-point tensor, the shape checked (never the values: no sync on a GPU)."""
-    lonlat = lonlat_deg if isinstance(lonlat_deg, Tensor) else torch.as_tensor(lonlat_deg, dtype=torch.float64)
+    lonlat = lonlat_deg if isinstance(lonlat_deg, Tensor) else as_tensor(lonlat_deg, name).double()
     if lonlat.shape[-1:] != (2,):
         raise UserError(f"{name} must be (..., 2), longitude first; got {tuple(lonlat.shape)}")
     return lonlat if lonlat.is_floating_point() else lonlat.double()
+
+
+def _check_latitudes(**points: Tensor) -> None:
+    """UserError for a latitude beyond ±90, where looking is free."""
+    for name, lonlat in points.items():
+        if lonlat.device.type == "cpu" and (lonlat[..., 1].abs() > 90).any():
+            lat = lonlat[..., 1].abs().max().item()
+            raise UserError(f"{name} has a latitude of {lat:g} degrees; wanted -90 to 90, longitude first")
 
 
 def check_lonlat(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
