@@ -27,7 +27,7 @@ _HOME = {
     "ProbeOptions": "satgpu.probes",
     "train_probes": "satgpu.probes",
     "kernel_resolution": "satgpu.readouts.similarity",
-    "probe_resolution": "satgpu.readouts.similarity",
+    "probe_resolution": "satgpu.answers",
     "UserError": "satgpu.errors",
 }
 

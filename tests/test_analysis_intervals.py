@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from satgpu.answers import mean_interval, summarise
-from satgpu.answers.intervals import deviation_weights, widening
+from satgpu.readouts.bootstrap import deviation_weights, widening
 
 
 def coverage(n_replicates: int, n_studies: int = 2000) -> float:

@@ -9,11 +9,12 @@ import pandas as pd
 
 from satgpu.answers.differences import paired_differences, paired_rows
 from satgpu.answers.evidence import Evidence, contrast, with_interval
-from satgpu.answers.intervals import Interval, deviation_weights, mean_interval, percentiles
+from satgpu.answers.intervals import Interval, mean_interval
 from satgpu.answers.judges import all_alike
 from satgpu.answers.notebook_claims import smaller_is_better
 from satgpu.answers.skill import probe_resolution, resolution_ratio, resolution_text
 from satgpu.answers.verdicts import SUPPORTED, UNDECIDED, Finding, within
+from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.readouts.kernel import kernel_resolutions
 from satgpu.run.read import field_rows
 

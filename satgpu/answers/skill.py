@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from satgpu.answers.intervals import Interval, deviation_weights, percentiles
+from satgpu.answers.intervals import Interval
 from satgpu.errors import UserError
+from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.run.read import STARVED_POINTS_PER_CELL, field_rows
 
 INTERPOLATION_ERROR = 0.1  # of the step between two scales

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-from satgpu.answers.intervals import deviation_weights, percentiles
 from satgpu.errors import UserError
+from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.readouts.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
 
 N_DRAWS = 1000

@@ -1,14 +1,13 @@
-"""Effective resolution, in kilometres, two ways: from the embedding itself and from probes."""
+"""How similarity falls with distance, for any encoder, in one call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from satgpu.answers.skill import probe_resolution
 from satgpu.readouts.circles import CircleDesign, kernel_table
 from satgpu.readouts.kernel import KernelResolution, resolution_from_kernel
 
-__all__ = ["KernelResolution", "kernel_resolution", "probe_resolution"]
+__all__ = ["KernelResolution", "kernel_resolution"]
 
 
 def kernel_resolution(
