@@ -197,7 +197,8 @@ def train(
         accelerator=device, devices=1, max_steps=recipe.steps, max_epochs=-1,
         logger=TensorBoardLogger(folder.parent, name=folder.name, version=""),
         callbacks=[ModelCheckpoint(folder / "checkpoints", save_last=True, every_n_train_steps=100, save_top_k=0)],
-        check_val_every_n_epoch=None, val_check_interval=min(100, len(batches)) or 1, log_every_n_steps=max(1, min(10, len(batches))),
+        check_val_every_n_epoch=None, val_check_interval=max(1, min(100, len(batches))),
+        log_every_n_steps=max(1, min(10, len(batches))),
         enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(
