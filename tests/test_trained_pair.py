@@ -18,7 +18,7 @@ from satgpu.encoders.contrastive import (
     train,
 )
 from satgpu.encoders.teacher import EXTRACTORS, Picture, Teacher, cut_windows, describe, read_picture
-from satgpu.encoders.train_pair import train_command
+from satgpu.encoders.train_pair import _what_decides, train_command
 from satgpu.errors import UserError
 from satgpu.geometry import great_circle_km, uniform_on_sphere
 
@@ -137,6 +137,11 @@ def test_the_command_refuses_to_overwrite_in_one_line(tmp_path, capsys):
     (tmp_path / "mini-l10.safetensors").write_bytes(b"")
     assert train_command(["--out", str(tmp_path), "--legendre_polys", "10"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_recorded_command_names_what_decides_the_weights_and_no_folder():
+    args = ["--seeds", "1", "--out", "somewhere", "--resume", "--device=cpu", "--recipe.steps", "9"]
+    assert _what_decides(args) == ["--seeds", "1", "--recipe.steps", "9"]
 
 
 def test_the_temperature_starts_at_clips():

