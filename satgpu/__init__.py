@@ -5,6 +5,7 @@ Table of contents; names load what they need when they are first used.
 * encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``, ``describe_encoders``
 * label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
+* resolution:     ``transfer_function``
 * answer:         ``kernel_resolution``, ``probe_resolution``
 """
 
@@ -26,6 +27,7 @@ _HOME = {
     "ProbeGroup": "satgpu.probes",
     "ProbeOptions": "satgpu.probes",
     "train_probes": "satgpu.probes",
+    "transfer_function": "satgpu.readouts.transfer",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
     "UserError": "satgpu.errors",

@@ -1,6 +1,7 @@
 """Real spherical harmonics of any degree by a stable recurrence, as SatCLIP numbers and scales them."""
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -70,6 +71,41 @@ def fill_harmonics(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant
     for start in range(0, len(lonlat_deg), max(1, chunk)):
         columns = slice(start, start + chunk)
         _fill_chunk(out[:, columns], lonlat_deg[columns], legendre_polys, variant)
+
+
+def harmonics_by_degree(
+    lonlat_deg: Tensor, legendre_polys: int, variant: str = "analytic"
+) -> Iterator[tuple[int, Tensor]]:
+    """Degree by degree, the harmonics of degrees 0 to L-1: memory for three degrees, however many there are.
+
+    Args:
+        lonlat_deg, legendre_polys, variant: as in :func:`spherical_harmonics`.
+
+    Yields:
+        (degree l, (N, 2l+1) values, order -l first; a transposed view, contiguous along the points).
+
+    Raises:
+        UserError: L is not within 1 to 1000, or the variant is unknown.
+    """
+    check_harmonics(legendre_polys, variant)
+    lonlat_deg = as_lonlat(lonlat_deg)
+    cos_theta, base = _pole_axis_and_plane(lonlat_deg)
+    base = base if variant == "analytic" else -base
+    sectoral = torch.full_like(base, math.sqrt(2 / (4 * math.pi)))
+    constant = math.sqrt(1 / (4 * math.pi)) * (math.pi if variant == "analytic" else 1)
+    before, now = None, torch.full((1, len(lonlat_deg)), constant, dtype=lonlat_deg.dtype, device=lonlat_deg.device)
+    yield 0, now.T
+    coefficients = _recurrence_coefficients(legendre_polys, now.dtype, now.device)
+    for degree in range(1, legendre_polys):
+        sectoral = sectoral * base * math.sqrt((2 * degree + 1) / (2 * degree))
+        following = empty_rows((2 * degree + 1, len(lonlat_deg)), now)
+        following[0], following[-1] = sectoral.imag, sectoral.real
+        ahead, behind = coefficients[degree]
+        inner = torch.mul(now, cos_theta, out=following[1:-1]).mul_(ahead)
+        if before is not None:
+            inner[1:-1].addcmul_(before, behind)
+        before, now = now, following
+        yield degree, now.T
 
 
 def _fill_chunk(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant: str) -> None:

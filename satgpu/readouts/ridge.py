@@ -26,6 +26,7 @@ from satgpu.errors import UserError, unknown_choice
 PENALTIES = torch.logspace(-10, 3, 27, dtype=torch.float64)
 # Of the largest eigenvalue: components below are rounding, and the smallest penalty leaves 1 % of them.
 _RANK_CUT = 1e-12
+_ROUNDINGS = 10  # an embedding is good to some roundings of its own dtype, not to one
 # Of the median standard deviation: dimensions below are dropped.
 _FLAT_DIMENSION = 1e-6
 _CHUNK_ELEMENTS = 1 << 23  # of one (N, T) block of residuals: 64 MB
@@ -124,29 +125,42 @@ class Ridge:
         self.dropped = standardised.dropped
 
     @classmethod
-    def factor(cls, X: Tensor, device: str | torch.device | None = None, dtype: torch.dtype = torch.float64) -> Ridge:
+    def factor(
+        cls,
+        X: Tensor,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float64,
+        exact: bool = False,
+    ) -> Ridge:
         """Factorise embeddings: by the (D, D) Gram matrix, or with D ≥ N by the (N, N) one.
 
         Args:
             X: (..., N, D) embeddings; leading axes are independent factorisations.
             device, dtype: of the arithmetic; by default the device of ``X``, float64.
+            exact: by QR and SVD of the data instead (D < N): three times slower, but components down to
+                rounding are told apart, not only those above 1e-6 of the largest. The rank counts those
+                above what the rounding of the dtype of ``X`` can make.
 
         Raises:
             UserError: fewer than 3 points, a value that is not finite, or a device without float64.
         """
+        eps = torch.finfo(X.dtype).eps if X.is_floating_point() else 0.0
         X = X.to(float64_device(X.device if device is None else device), dtype)
         if X.ndim < 2 or X.shape[-2] < 3:
             raise UserError(f"a ridge read-out needs (..., n, d) embeddings of at least 3 points; got {tuple(X.shape)}")
         if not torch.isfinite(X).all():
             raise UserError("the embeddings hold values that are NaN or infinite; a ridge read-out can't use them")
         standardised = standardise(X)
+        rounding = (X.abs().amax(-2, keepdim=True) * standardised.inverse_scale).amax((-2, -1)) * eps * _ROUNDINGS
         X = standardised(X)
-        if X.shape[-1] < X.shape[-2]:
-            w, V = _eigh(X.mT @ X)
-            return cls(standardised, w, X @ (V * _inverse_root(w)), V)
-        w, U = _eigh(X @ X.mT)
-        U = U * (w > 0)[..., None, :]
-        return cls(standardised, w, U, X.mT @ (U * _inverse_root(w)))
+        if X.shape[-1] >= X.shape[-2]:
+            w, U = _eigh(X @ X.mT)
+            U = U * (w > 0)[..., None, :]
+            return cls(standardised, w, U, X.mT @ (U * _inverse_root(w)))
+        if exact:
+            return cls(standardised, *_svd(X, rounding * X.shape[-2] ** 0.5))
+        w, V = _eigh(X.mT @ X)
+        return cls(standardised, w, X @ (V * _inverse_root(w)), V)
 
     def basis(self, X_new: Tensor) -> Tensor:
         """(..., M, K) what the components are at new points: for :meth:`predict`."""
@@ -296,6 +310,15 @@ def _eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
     w, V = torch.linalg.eigh(gram)
     w, V = w.flip(-1), V.flip(-1)
     return torch.where(w > w[..., :1] * _RANK_CUT, w, 0.0), V
+
+
+def _svd(X: Tensor, noise_floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Squared singular values, left and right vectors of (..., N, D) data; those below the floor (...) set to 0."""
+    Q, R = torch.linalg.qr(X)
+    A, s, Vh = torch.linalg.svd(R)
+    floor = torch.maximum(noise_floor, s[..., 0] * X.shape[-2] * torch.finfo(s.dtype).eps)[..., None]
+    s = torch.where(s > floor, s, 0.0)
+    return s.square(), Q @ (A * (s > 0)[..., None, :]), Vh.mT
 
 
 def _inverse_root(w: Tensor) -> Tensor:

@@ -1,0 +1,73 @@
+"""One draw of places: labelled, test and further ones, embedded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from satgpu.errors import UserError
+from satgpu.geometry.sampling import uniform_on_sphere
+from satgpu.readouts.linear import PLACES_A_RANK
+from satgpu.seeds import derive_seed
+
+_ELEMENTS = 1 << 28  # of one draw's embeddings: 2 GB in float64
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Places uniform by area and their embeddings; the first ``n`` are labelled, the last ones make the test.
+
+    Args:
+        all_deg: (N_all, 2) degrees.
+        Z_all: (N_all, D) embeddings, in the encoder's dtype, on the device of the arithmetic.
+        n: labelled places.
+        n_test: places at which shares are measured: ``all_deg[n_most:n_most + n_test]``.
+        n_most: the most labels of any smaller draw made from this one.
+        seed, replicate: what it was drawn from.
+    """
+
+    all_deg: Tensor
+    Z_all: Tensor
+    n: int
+    n_test: int
+    n_most: int
+    seed: int
+    replicate: int
+
+    places_deg = property(lambda self: self.all_deg[: self.n])
+    test_deg = property(lambda self: self.all_deg[self.n_most : self.n_most + self.n_test])
+    Z = property(lambda self: self.Z_all[: self.n])
+    Z_test = property(lambda self: self.Z_all[self.n_most : self.n_most + self.n_test])
+    dim = property(lambda self: self.Z_all.shape[1])
+
+    def first(self, n: int) -> Draw:
+        """The same draw with fewer labels; test places stay."""
+        return replace(self, n=n)
+
+    def generator(self, *words: object) -> torch.Generator:
+        """A CPU generator of this draw, by name."""
+        return torch.Generator().manual_seed(derive_seed(self.seed, "transfer", *words, self.replicate))
+
+
+def draw_places(embedding: Callable, n: int, n_test: int, seed: int, replicate: int, device: torch.device) -> Draw:
+    """A draw for ``n`` labels; with further places where a ceiling needs more than there are.
+
+    Raises:
+        UserError: the embeddings would take more than 2 GB.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, "transfer", "places", replicate))
+    places = uniform_on_sphere(n + n_test, generator)
+    Z = embedding(places)
+    missing = PLACES_A_RANK * Z.shape[1] - len(places)
+    if max(len(places), len(places) + missing) * Z.shape[1] > _ELEMENTS:
+        raise UserError(
+            f"{len(places)} places of {Z.shape[1]} dimensions need over 2 GB; give fewer labels or n_test, or"
+            " project the embedding to fewer dimensions first"
+        )
+    if missing > 0:
+        further = uniform_on_sphere(missing, generator)
+        places, Z = torch.cat([places, further]), torch.cat([Z, embedding(further)])
+    return Draw(places.to(device), Z.to(device), n, n_test, n, seed, replicate)

@@ -1,0 +1,257 @@
+"""The transfer function of an encoder: how much of a random field of each harmonic degree its embedding gives back.
+
+Two curves. The ceiling is the share of a degree that lies in the span of the embedding: what it holds. The
+share read is R² at places never seen, of a reader that has n noisy labels: what n labels buy. ``linear.py`` has
+the mathematics of both, ``levels.py`` what is read off a curve, ``docs/transfer.md`` what it all means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+
+from satgpu.errors import UserError, unknown_choice
+from satgpu.readouts.draws import Draw, draw_places
+from satgpu.readouts.embedding import CheckedEmbedding
+from satgpu.readouts.harmonic_fields import half_wavelength_km
+from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
+from satgpu.readouts.linear import ceiling_curve, linear_curve
+from satgpu.readouts.ridge import float64_device
+
+READERS = ("linear",)
+_HEADLINE_LABELS_A_DIMENSION = 10
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TransferFunction:
+    """What an encoder gives back of random fields, by degree; L is l_max, R the draws of places.
+
+    Args:
+        name: of the encoder.
+        degree: (L,) harmonic degrees 1 to l_max.
+        scale_km: (L,) half a wavelength of each.
+        share: (L,) share read: R² against the noise-free field, mean over draws; below 0 where reading harms.
+        low, high: (L,) its 95 % interval over draws of places: of this encoder, not of its kind.
+        ceiling: (L,) share of each degree in the span of the embedding.
+        capacity: Σ (2l+1)·share, unclamped: numbers read of ``dim`` at these labels and this noise.
+        ceiling_capacity: Σ (2l+1)·ceiling, numbers held up to l_max.
+        beyond_l_max: rank less ceiling_capacity: numbers held that lie finer than l_max.
+        plateau: median share over the run of degrees around the highest.
+        cutoff_km: half wavelength where the share falls to half the plateau; 0 where it doesn't fall within
+            l_max, NaN where nothing is read.
+        capacity_interval, ..., cutoff_km_interval: 95 % over draws of places, NaN with one draw.
+        runs: (coarse_km, fine_km, firm) of every run of degrees with a share of at least ½.
+        dim, rank: of the embedding; the rank is the numerical one at the most places seen.
+        n_labels, noise, reader, seed: of the measurement.
+        notes: what a reader of these numbers has to know.
+        share_RL, ceiling_RL: the same, draw by draw.
+    """
+
+    name: str
+    degree: np.ndarray
+    scale_km: np.ndarray
+    share: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ceiling: np.ndarray
+    capacity: float
+    capacity_interval: Interval
+    ceiling_capacity: float
+    ceiling_capacity_interval: Interval
+    beyond_l_max: float
+    beyond_l_max_interval: Interval
+    plateau: float
+    plateau_interval: Interval
+    cutoff_km: float
+    cutoff_km_interval: Interval
+    runs: list[tuple[float, float, bool]]
+    dim: int
+    rank: int
+    n_labels: int
+    noise: float
+    reader: str
+    seed: int
+    notes: tuple[str, ...]
+    share_RL: np.ndarray = field(repr=False)
+    ceiling_RL: np.ndarray = field(repr=False)
+
+    def table(self) -> pd.DataFrame:
+        """One row a degree: ``degree``, ``scale_km``, ``share``, ``low``, ``high``, ``ceiling``."""
+        columns = ("degree", "scale_km", "share", "low", "high", "ceiling")
+        return pd.DataFrame({name: getattr(self, name) for name in columns})
+
+    def __str__(self) -> str:
+        runs = ", ".join(f"{c:.0f} to {f:.0f} km{'' if firm else ' (not firm)'}" for c, f, firm in self.runs)
+        lines = [
+            f"{self.name}: {self.capacity:.0f} numbers read of {self.dim} ({self.reader}, n = {self.n_labels},"
+            f" noise {self.noise:g}, degrees 1 to {self.degree[-1]})",
+            f"  held: {self.ceiling_capacity:.0f} up to {self.scale_km[-1]:.0f} km, {self.beyond_l_max:.0f} finer",
+            f"  plateau {self.plateau:.2f}, cut-off {self.cutoff_km:.0f} km; read by half or more: {runs or 'nothing'}",
+        ]
+        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+
+@dataclass
+class Measured:
+    """What a reader found at one draw of places."""
+
+    share: np.ndarray  # (L,)
+    edge: np.ndarray  # (L,) bool: the penalty was picked on the edge of its grid
+    dropped: int = 0
+    ceiling: np.ndarray | None = None
+    rank: int | None = None
+
+
+def transfer_function(
+    encoder: Callable,
+    n_labels: int = 6000,
+    reader: str = "linear",
+    noise: float = 0.1,
+    l_max: int = 64,
+    replicates: int = 8,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    *,
+    n_test: int = 4000,
+) -> TransferFunction:
+    """Share read and ceiling of every harmonic degree, by a reader of an encoder's embedding.
+
+    Args:
+        encoder: callable from (n, 2) degrees, longitude first, to (n, dim) embeddings.
+        n_labels: labelled places, uniform by area.
+        reader: "linear", ridge with the penalty of each degree by exact leave-one-out.
+        noise: variance of the label noise, as a share of the field's.
+        l_max: highest degree; 64 is half a wavelength of 310 km.
+        replicates: draws of places.
+        seed: of all draws.
+        device: of the arithmetic, which is float64.
+        n_test: places the shares are measured at.
+
+    Returns:
+        TransferFunction.
+
+    Raises:
+        UserError: fewer than 50 labels, a negative noise, l_max above n_labels, an unknown reader, a device
+            without float64, or an encoder that isn't a function of the place.
+
+    Example:
+        >>> from satgpu.geometry import unit_vectors
+        >>> curve = transfer_function(unit_vectors, n_labels=200, l_max=3, replicates=2)
+        >>> curve.share.round(1).tolist()
+        [1.0, 0.0, 0.0]
+    """
+    check_arguments(n_labels, noise, l_max, replicates, n_test)
+    if reader not in READERS:
+        raise unknown_choice("reader", reader, READERS)
+    device = float64_device(device)
+    embedding = CheckedEmbedding(encoder, device)
+    found = []
+    for replicate in range(replicates):
+        draw = draw_places(embedding, n_labels, n_test, seed, replicate, device)
+        found.append(_with_ceiling(_read_linearly(draw, l_max, noise), draw, l_max))
+    return summarise(embedding.name, draw.dim, found, n_labels, noise, reader, seed)
+
+
+def check_arguments(n_labels: int, noise: float, l_max: int, replicates: int, n_test: int) -> None:
+    """UserError, with the remedy, unless a transfer function can be measured like this."""
+    if not n_labels >= 50:
+        raise UserError(f"n_labels must be at least 50, fewer leave nothing to choose a penalty by; got {n_labels}")
+    if not 0 <= noise < float("inf"):
+        raise UserError(f"noise is a share of the field's variance and must be 0 or more; got {noise}")
+    if not 1 <= l_max <= n_labels:
+        raise UserError(f"l_max must be 1 to n_labels ({n_labels}); got {l_max}: lower l_max or give more labels")
+    if replicates < 1:
+        raise UserError(f"replicates must be at least 1; got {replicates}")
+    if n_test < 50:
+        raise UserError(f"n_test must be at least 50; got {n_test}")
+
+
+def summarise(
+    name: str, dim: int, found: Sequence[Measured], n_labels: int, noise: float, reader: str, seed: int
+) -> TransferFunction:
+    """The result of all draws: means, intervals, levels, notes."""
+    share_RL = np.stack([m.share for m in found])
+    ceiling_RL = np.stack([m.ceiling for m in found])
+    rank_R = np.array([m.rank for m in found])
+    degree = np.arange(1, share_RL.shape[1] + 1)
+    share, low, high = interval_over_draws(share_RL)
+    held_R = ceiling_RL @ (2 * degree + 1)
+    numbers = {
+        "capacity": share_RL @ (2 * degree + 1),
+        "ceiling_capacity": held_R,
+        "beyond_l_max": rank_R - held_R,
+        "plateau": np.array([plateau(s) for s in share_RL]),
+        "cutoff_km": np.array([cutoff_km(s) for s in share_RL]),
+    }
+    values: dict = {}
+    for key, per_draw in numbers.items():
+        mean, *limits = (float(v) for v in interval_over_draws(per_draw))
+        values |= {key: mean, f"{key}_interval": tuple(limits)}
+    # Of the mean curve, so that the numbers of a table belong to the curve beside it.
+    values |= {"plateau": plateau(share), "cutoff_km": cutoff_km(share)}
+    edge_L = np.stack([m.edge for m in found]).any(0)
+    return TransferFunction(
+        name=name,
+        degree=degree,
+        scale_km=half_wavelength_km(degree),
+        share=share,
+        low=low,
+        high=high,
+        ceiling=ceiling_RL.mean(0),
+        runs=runs_km(share, share_RL if len(found) > 1 else None),
+        dim=dim,
+        rank=int(np.median(rank_R)),
+        n_labels=n_labels,
+        noise=noise,
+        reader=reader,
+        seed=seed,
+        notes=_notes(share, edge_L, dim, max(m.dropped for m in found), n_labels),
+        share_RL=share_RL,
+        ceiling_RL=ceiling_RL,
+        **values,
+    )
+
+
+def _notes(share: np.ndarray, edge_L: np.ndarray, dim: int, dropped: int, n_labels: int) -> tuple[str, ...]:
+    notes = []
+    if n_labels < _HEADLINE_LABELS_A_DIMENSION * (dim - dropped):
+        notes.append(f"n-limited: {n_labels} labels are fewer than 10 for each of {dim - dropped} dimensions")
+    height = plateau(share)
+    if np.isnan(height):
+        notes.append("nothing is read at any degree")
+    elif abs(height - READ) <= AT_THRESHOLD:
+        notes.append(f"at the threshold: a plateau of {height:.2f} makes the runs a matter of chance, quote no scale")
+    if cutoff_km(share) == 0:
+        notes.append(f"the share doesn't fall to half its plateau by degree {len(share)}: raise l_max for a cut-off")
+    # Degrees of which nothing is read take the largest penalty rightly.
+    if (edge_L & (share > READ / 10)).any():
+        at = ", ".join(str(d + 1) for d in np.flatnonzero(edge_L & (share > READ / 10))[:5])
+        notes.append(f"penalty on the edge of its grid, first at degrees {at}")
+    if dropped:
+        notes.append(f"{dropped} of {dim} dimensions dropped: constant, or below 1e-6 of the median spread")
+    return tuple(notes)
+
+
+def _read_linearly(draw: Draw, l_max: int, noise: float) -> Measured:
+    generator = draw.generator("linear")
+    curve = linear_curve(draw.Z, draw.Z_test, draw.places_deg, draw.test_deg, l_max, noise, generator)
+    return Measured(
+        share=curve.share.numpy(),
+        edge=curve.penalty.edge.cpu().numpy(),
+        dropped=curve.dropped,
+        ceiling=curve.ceiling.numpy(),
+        rank=curve.rank,
+    )
+
+
+def _with_ceiling(found: Measured, draw: Draw, l_max: int) -> Measured:
+    """The ceiling from all places of the draw where the labelled ones are too few for it."""
+    if found.ceiling is None or np.isnan(found.ceiling).any():
+        ceiling, found.rank = ceiling_curve(draw.Z_all, draw.all_deg, l_max)
+        found.ceiling = ceiling.numpy()
+    return found
