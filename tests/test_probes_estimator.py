@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from probe_groups import small_inputs, small_labels
@@ -211,3 +212,104 @@ def test_use_before_or_unlike_fit_is_refused():
         model.predict(X[:, :7])
     with pytest.raises(ValueError, match=r"Y must have the leading axes of fit, \(3, 'n'\); got \(2, 300\)"):
         model.score(X, Y[:2])
+
+
+def test_nan_is_an_error_for_one_fit_and_named_among_many():
+    X, Y = _problem(2)
+    holed = X.clone()
+    holed[5, 2] = math.nan
+    with pytest.raises(ValueError, match="X or Y holds NaN or infinity .*drop or fill those rows"):
+        MLPProbes(**QUICK).fit(holed, Y[0])
+    numbers = X[:, :2].T.clone()
+    numbers[1, 7] = math.inf
+    with pytest.raises(ValueError, match="X or Y holds NaN or infinity"):
+        MLPProbes("regression", **QUICK).fit(X, numbers[1])
+    many = MLPProbes("regression", **QUICK).fit(X, numbers)
+    assert many.failure_.tolist() == ["", "non-finite targets in the training rows"]
+    groups = MLPProbes(**QUICK).fit(torch.stack([X, holed]), Y.expand(2, 2, -1))
+    assert groups.failure_.tolist() == [["", ""], ["non-finite inputs"] * 2]
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_a_row_of_nan_has_no_prediction_whatever_its_company(rows):
+    X, Y = _problem(2)
+    model = MLPProbes(**QUICK).fit(X, Y)
+    asked = X[:rows].clone()
+    asked[0, 0] = math.nan
+    for method in (model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match=f"X holds NaN or infinity in 1 of {rows} rows; drop or fill them"):
+            method(asked)
+
+
+def test_numbers_are_no_classes():
+    X, _ = _problem()
+    for Y in (X[:, 0], X[:, 0].numpy()):
+        with pytest.raises(UserError, match="Y holds numbers such as .*, which are no classes; give task="):
+            MLPProbes(**QUICK).fit(X, Y)
+    whole = (X[:, 0] > 0).double()
+    assert MLPProbes(**QUICK).fit(X, whole).classes_.tolist() == [0.0, 1.0]
+    whole[3] = math.nan
+    with pytest.raises(ValueError, match="Y holds 1 NaN among its classes"):
+        MLPProbes(**QUICK).fit(X, whole)
+
+
+def test_a_row_of_y_is_a_label_set_also_where_the_table_is_square():
+    X = small_inputs(60)
+    Y = small_labels(X, 60)
+    model = MLPProbes(hidden_layer_sizes=(4,), max_iter=2).fit(X, Y)
+    again = MLPProbes(hidden_layer_sizes=(4,), max_iter=2).fit(X, Y[:3])
+    torch.testing.assert_close(model.loss_curve_[:3], again.loss_curve_)
+    with pytest.raises(ValueError, match=r"got \(300, 3\); one row is one label set: give Y.T"):
+        MLPProbes(**QUICK).fit(small_inputs(300), _problem(3)[1].T)
+
+
+@pytest.mark.parametrize("kind", ["tensor", "array"])
+def test_one_probes_own_seed_trains_that_probe(kind):
+    X, Y = _problem(3)
+    X, Y = (X, Y) if kind == "tensor" else (X.numpy(), Y.numpy())
+    model = MLPProbes(**QUICK).fit(X, Y)
+    again = MLPProbes(random_state=model.probe_seeds_[1], **QUICK).fit(X, Y[1])
+    assert again.loss_curve_[0] == model.loss_curve_[1][0]
+    assert int(again.probe_seeds_) == int(model.probe_seeds_[1])
+    with pytest.raises(ValueError, match="is one probe's seed, and Y has 3 label sets; give one seed each"):
+        MLPProbes(random_state=model.probe_seeds_[1], **QUICK).fit(X, Y)
+    same = MLPProbes(random_state=np.int64(5), max_iter=np.int64(20), alpha=np.float64(1e-4), hidden_layer_sizes=(16,))
+    plain = MLPProbes(random_state=5, **QUICK).fit(X, Y)
+    np.testing.assert_array_equal(np.asarray(same.fit(X, Y).loss_curve_), np.asarray(plain.loss_curve_))
+
+
+def test_no_random_state_is_another_draw_each_time_and_can_be_had_again():
+    X, Y = _problem(1)
+    first, second = (MLPProbes(random_state=None, **QUICK).fit(X, Y) for _ in range(2))
+    assert first.random_state_ != second.random_state_
+    again = MLPProbes(random_state=first.random_state_, **QUICK).fit(X, Y)
+    assert torch.equal(again.loss_curve_, first.loss_curve_)
+
+
+def test_arrays_of_any_make_are_taken():
+    X, Y = _problem(1)
+    wanted = MLPProbes(**QUICK).fit(X.numpy(), Y[0].numpy()).loss_curve_
+    makes = {
+        "negative strides": X.numpy()[:, ::-1][:, ::-1],
+        "other byte order": X.numpy().astype(">f4"),
+        "a DataFrame": pd.DataFrame(X.numpy()),
+        "nested lists": X.tolist(),
+        "a gradient": X.clone().requires_grad_(),
+    }
+    for make, given in makes.items():
+        labels = pd.Series(Y[0].numpy()) if make == "a DataFrame" else Y[0].numpy()
+        found = torch.as_tensor(MLPProbes(**QUICK).fit(given, labels).loss_curve_).flatten()
+        torch.testing.assert_close(found, torch.as_tensor(wanted).flatten(), msg=make, rtol=1e-5, atol=0)
+    with pytest.raises(UserError, match="X must hold numbers; got an array of <U"):
+        MLPProbes(**QUICK).fit(X.numpy().astype(str), Y[0].numpy())
+    with pytest.raises(UserError, match="X is ragged"):
+        MLPProbes(**QUICK).fit([[1.0], [2.0, 3.0]], [0, 1])
+
+
+def test_scikit_learns_cross_validation_takes_probes_of_one_label_set():
+    from sklearn.model_selection import cross_val_score
+
+    X, Y = _problem(1)
+    model = MLPProbes(hidden_layer_sizes=(16,), max_iter=60, learning_rate_init=0.02)
+    scores = cross_val_score(model, X.numpy(), Y[0].numpy(), cv=3)
+    assert scores.shape == (3,) and (scores > 0.6).all()

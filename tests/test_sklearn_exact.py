@@ -148,3 +148,34 @@ def test_without_scikit_learn_the_import_says_what_to_install(monkeypatch):
         importlib.import_module("satgpu.sklearn")
     monkeypatch.undo()
     assert satgpu.sklearn.MLPProbeClassifier is MLPProbeClassifier
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(MLPProbeClassifier, MLPClassifier), (MLPProbeRegressor, MLPRegressor)])
+def test_every_argument_of_scikit_learns_is_taken_at_its_default(ours, theirs):
+    arguments = theirs().get_params()
+    model = ours(**arguments | {"max_iter": 3, "verbose": False})
+    assert set(arguments) <= set(model.get_params())
+    y = TARGETS["regression" if ours is MLPProbeRegressor else "binary"]
+    other = theirs(max_iter=3).fit(X, y)
+    assert model.fit(X, y).t_ == other.t_
+
+
+@pytest.mark.parametrize("argument", [{"solver": "sgd"}, {"shuffle": False}, {"warm_start": True}])
+def test_what_means_something_else_here_is_refused_by_name(argument):
+    ((name, value),) = argument.items()
+    with pytest.raises(UserError, match=f"{name}={value!r} is not supported here; only {name}="):
+        MLPProbeClassifier(**argument).fit(X, TARGETS["binary"])
+
+
+def test_weights_of_samples_and_partial_fits_are_refused_by_name():
+    with pytest.raises(UserError, match="sample_weight is not supported here"):
+        MLPProbeClassifier().fit(X, TARGETS["binary"], sample_weight=np.ones(len(X)))
+    assert not hasattr(MLPProbeRegressor(), "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit is not supported here; call fit with all rows"):
+        MLPProbeRegressor().partial_fit(X, TARGETS["regression"])
+
+
+def test_verbose_prints_a_line_an_epoch_as_scikit_learn_does(capsys):
+    MLPProbeClassifier(max_iter=2, verbose=True).fit(X, TARGETS["binary"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Iteration 1", "Iteration 2"]

@@ -7,12 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from satgpu.arrays import as_tensor
+
 
 def as_groups(labels: Tensor, X_GND: Tensor) -> Tensor:
     """(g, p, n) from Y of any allowed shape."""
     n_groups, n_points = X_GND.shape[:2]
     if labels.ndim not in (1, 2, 3) or labels.shape[-1] != n_points:
-        raise ValueError(f"Y must be (n,), (p, n) or (g, p, n) with n={n_points}; got {tuple(labels.shape)}")
+        turned = labels.ndim == 2 and labels.shape[0] == n_points
+        hint = "; one row is one label set: give Y.T" if turned else ""
+        raise ValueError(f"Y must be (n,), (p, n) or (g, p, n) with n={n_points}; got {tuple(labels.shape)}{hint}")
     grouped = labels.reshape((1,) * (3 - labels.ndim) + tuple(labels.shape))
     if n_groups not in (1, grouped.shape[0]):
         raise ValueError(f"Y must be ({n_groups}, p, n), as X has {n_groups} groups; got {tuple(labels.shape)}")
@@ -24,17 +28,9 @@ def are_equal(a: Any, b: Any) -> bool:
     return np.ndim(a) == np.ndim(b) and bool(np.all(a == b))
 
 
-def as_tensor(values: Any) -> Tensor:
-    """A tensor of an array or anything like it; torch takes no read-only memory."""
-    if isinstance(values, Tensor):
-        return values
-    values = np.asarray(values)
-    return torch.from_numpy(values if values.flags.writeable else values.copy())
-
-
 def one_per_probe(name: str, values: Any, shape: torch.Size) -> Tensor:
     """(g, p) from values of the probes' shape."""
-    values = as_tensor(values).cpu()
+    values = as_tensor(values, name).cpu()
     if values.numel() != math.prod(shape):
         raise ValueError(f"{name} must have one value for each of {math.prod(shape)} probes; got {tuple(values.shape)}")
     return values.reshape(shape)

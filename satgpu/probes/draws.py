@@ -19,6 +19,8 @@ from satgpu.probes.network import Layout
 _SPLIT, _FIRST_LAYER, _FIRST_EPOCH = 0, 16, 1 << 20  # streams of hash_bits: split, layers, epochs
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: successive counters differ in many bits
 _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+# Whole numbers below this are seeds that probes' seeds are derived from; those above are one probe's own.
+FIRST_PROBE_SEED = 2**32
 
 
 class ProbeDraws(Protocol):
@@ -91,8 +93,9 @@ def hashed_orders(seeds: Tensor, epochs: Tensor, n_fit: int) -> Tensor:
 
 
 def probe_seed(seed: int, index: int) -> int:
-    """A seed for the ``index``-th probe of a run with one seed: 63 bits, never negative."""
-    return int(hash_bits(seed, _SPLIT, torch.tensor(index))) & ((1 << 63) - 1)
+    """A seed for the ``index``-th probe of a run with one seed: 63 bits, never a run's seed (below 2³²)."""
+    bits = int(hash_bits(seed, _SPLIT, torch.tensor(index))) & ((1 << 63) - 1)
+    return bits if bits >= FIRST_PROBE_SEED else bits + FIRST_PROBE_SEED
 
 
 def _stratified(order: Tensor, labels: Tensor, n_first: int) -> Tensor:

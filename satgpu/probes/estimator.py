@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from satgpu.arrays import as_tensor
 from satgpu.errors import UserError, unknown_choice
-from satgpu.probes.arrays import are_equal, as_groups, as_tensor, majority_class, one_per_probe, padded_curves
+from satgpu.probes.arrays import are_equal, as_groups, majority_class, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
-from satgpu.probes.draws import HashedDraws, probe_seed
+from satgpu.probes.draws import FIRST_PROBE_SEED, HashedDraws, probe_seed
 from satgpu.probes.groups import TASKS, ProbeGroup, n_outputs
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
@@ -32,9 +33,12 @@ class MLPProbes:
 
     Args:
         task: "classification" or "regression".
-        random_state: an integer from which every probe's seed is derived, or int64 seeds of the shape
-            of the probes, as kept in ``probe_seeds_``: a probe can be trained again alone.
-        split_seed: draws the validation rows and the minibatch order; ``random_state`` by default.
+        random_state: a whole number below 2³² from which every probe's seed is derived, or int64 seeds
+            of the shape of the probes, as kept in ``probe_seeds_``: a probe can be trained again alone
+            (one such seed is a number of 2³² or more, and fits one label set). None: another draw each
+            time, kept in ``random_state_``.
+        split_seed: draws the validation rows and the minibatch order; ``random_state`` by default, 0
+            where that holds seeds of probes.
         shared_draws: the probes of a group share validation rows and minibatch order, so that the inputs
             are read once for all of them. False: each has its own, and its validation rows are
             stratified for two classes, as in scikit-learn.
@@ -45,6 +49,7 @@ class MLPProbes:
 
     Attributes (after ``fit``; "probes" stands for the leading axes of Y: (), (p,) or (g, p)):
         classes_: (c,) sorted labels (classification).
+        random_state_: the seed that was used.
         n_iter_: (probes) epochs.
         best_validation_score_: (probes).
         loss_curve_, validation_scores_: (probes, most epochs), NaN after a probe's last epoch.
@@ -63,7 +68,7 @@ class MLPProbes:
         self,
         task: str = "classification",
         *,
-        random_state: int | Tensor | np.ndarray = 0,
+        random_state: int | Tensor | np.ndarray | None = 0,
         split_seed: int | None = None,
         shared_draws: bool = True,
         device: str | torch.device = "cpu",
@@ -98,6 +103,19 @@ class MLPProbes:
         self.__init__(**(self.get_params() | params))  # type: ignore[misc]
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's tools (``cross_val_score``, ``clone``) ask an estimator."""
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+
+        classifies = self.task == "classification"
+        return Tags(
+            estimator_type="classifier" if classifies else "regressor",
+            target_tags=TargetTags(required=True, multi_output=True),
+            classifier_tags=ClassifierTags() if classifies else None,
+            regressor_tags=None if classifies else RegressorTags(),
+            input_tags=InputTags(three_d_array=True),
+        )
+
     def __repr__(self) -> str:
         defaults = MLPProbes().get_params()
         changed = {k: v for k, v in self.get_params().items() if k != "task" and not are_equal(v, defaults[k])}
@@ -108,16 +126,19 @@ class MLPProbes:
 
         Args:
             X: (n, d) inputs of all probes, or (g, n, d); arrays or tensors.
-            Y: (n,), (p, n) or (g, p, n) labels of any sortable kind, or numbers for regression.
+            Y: (n,), (p, n) or (g, p, n) labels of any sortable kind, or numbers for regression. A row is
+                a label set, also where p equals n.
 
         Returns:
-            Itself. A probe that cannot be trained, or that goes non-finite, is named in ``failure_``
-            and the others are not touched.
+            Itself. Among several, a probe that cannot be trained (NaN among its inputs or labels, one
+            class only) or that goes non-finite is named in ``failure_`` and the others are not touched.
 
         Raises:
-            ValueError: X and Y do not fit each other.
+            ValueError: X and Y do not fit each other, hold no numbers, NaN in the data of a single fit, or
+                numbers that are no classes.
         """
         self._is_torch = isinstance(X, Tensor)
+        self.random_state_ = self._drawn_state()
         X_GND = self._inputs(X)
         labels = self._encode(Y)
         self._probes = labels.shape[:-1]
@@ -135,6 +156,8 @@ class MLPProbes:
             on_result=lambda result: results.__setitem__(result.key, result),
         )
         self._keep([results[key] for key in sorted(results)], Y_GPN)
+        if not self._probes and "non-finite" in self.failure_.item() and self.stop_reason_ == "not_trained":
+            raise ValueError(f"X or Y holds NaN or infinity ({self.failure_.item()}); drop or fill those rows")
         return self
 
     def predict(self, X: Any) -> Any:
@@ -179,7 +202,7 @@ class MLPProbes:
             wanted = (*self._probes, "n")
             raise ValueError(f"Y must have the leading axes of fit, {wanted}; got {tuple(np.shape(Y))}")
         if self.task == "regression":
-            values = score(torch.as_tensor(self.predict(X)), as_tensor(Y).cpu(), self.task)
+            values = score(torch.as_tensor(self.predict(X)), as_tensor(Y, "Y").cpu(), self.task)
         else:
             same = self.predict(X) == (Y.cpu() if isinstance(Y, Tensor) else np.asarray(Y))
             values = torch.as_tensor(same).double().mean(-1)
@@ -200,7 +223,7 @@ class MLPProbes:
 
     def _inputs(self, X: Any) -> Tensor:
         """(g, n, d); g is 1 where X has no groups."""
-        X = as_tensor(X)
+        X = as_tensor(X, "X")
         if X.ndim not in (2, 3):
             raise ValueError(f"X must be (n, d) or (g, n, d); got {tuple(X.shape)}")
         X = X if X.is_floating_point() else X.double()
@@ -209,20 +232,35 @@ class MLPProbes:
     def _encode(self, Y: Any) -> Tensor:
         """Class indices into ``classes_``, or numbers."""
         if self.task == "regression":
-            Y = as_tensor(Y)
+            Y = as_tensor(Y, "Y")
             return Y if Y.is_floating_point() else Y.double()
         if isinstance(Y, Tensor):
-            self.classes_, index = torch.unique(Y.cpu(), return_inverse=True)
+            _check_classes(Y.detach().cpu().numpy())
+            self.classes_, index = torch.unique(Y.detach().cpu(), return_inverse=True)
             return index
-        self.classes_, index = np.unique(np.asarray(Y), return_inverse=True)
-        return torch.as_tensor(index.reshape(np.shape(Y)))
+        Y = np.asarray(Y)
+        _check_classes(Y)
+        self.classes_, index = np.unique(Y, return_inverse=True)
+        return torch.as_tensor(index.reshape(Y.shape))
+
+    def _drawn_state(self) -> int | Tensor | np.ndarray:
+        """``random_state``, or a seed from the system's entropy where it is None."""
+        if self.random_state is None:
+            return int(np.random.SeedSequence().generate_state(1)[0])
+        return int(self.random_state) if np.ndim(self.random_state) == 0 else self.random_state
 
     def _seeds(self, shape: torch.Size) -> Tensor:
         """(g, p) int64."""
-        if np.ndim(self.random_state) == 0:
-            count = math.prod(shape)
-            return torch.tensor([probe_seed(int(self.random_state), i) for i in range(count)]).reshape(shape)
-        return one_per_probe("random_state", self.random_state, shape).long()
+        state, count = self.random_state_, math.prod(shape)
+        if np.ndim(state):
+            return one_per_probe("random_state", state, shape).long()
+        if 0 <= state < FIRST_PROBE_SEED:
+            return torch.tensor([probe_seed(state, i) for i in range(count)]).reshape(shape)
+        if count > 1:
+            raise ValueError(
+                f"random_state {state} is one probe's seed, and Y has {count} label sets; give one seed each"
+            )
+        return torch.tensor([state]).reshape(shape)
 
     def _group(self, X_GND: Tensor, Y_GPN: Tensor, g: int) -> ProbeGroup:
         """One group with its inputs, every row of them for training."""
@@ -230,7 +268,8 @@ class MLPProbes:
         seeds = self.probe_seeds_.reshape(Y_GPN.shape[:2])[g]
         split_seed = self.split_seed
         if split_seed is None:
-            split_seed = int(self.random_state) if np.ndim(self.random_state) == 0 else 0
+            state = self.random_state_
+            split_seed = state if np.ndim(state) == 0 and 0 <= state < FIRST_PROBE_SEED else 0
         given = {k: v for k, v in self._options.items() if k in _PER_PROBE and np.ndim(v)}
         values = {k: one_per_probe(k, v, Y_GPN.shape[:2])[g] for k, v in given.items()}
         return ProbeGroup(
@@ -287,11 +326,27 @@ class MLPProbes:
             raise ValueError(
                 f"X must have {self._n_features} features and {n_groups} groups, as in fit; got {tuple(np.shape(X))}"
             )
+        if not torch.isfinite(X_GND).all():
+            bad = int((~torch.isfinite(X_GND)).any(-1).sum())
+            raise ValueError(f"X holds NaN or infinity in {bad} of {X_GND[..., 0].numel()} rows; drop or fill them")
         per_group = len(self._results) // n_groups
         return [
             _raw_output(X_GND[i // per_group if X_GND.shape[0] > 1 else 0], result, layout, self._shared_options())
             for i, (result, layout) in enumerate(zip(self._results, self._layouts, strict=True))
         ]
+
+
+def _check_classes(Y: np.ndarray) -> None:
+    """Refuse what can't be classes: numbers with a fraction, and NaN, as scikit-learn does."""
+    if Y.dtype.kind != "f":
+        return
+    if np.isnan(Y).any():
+        raise ValueError(f"Y holds {int(np.isnan(Y).sum())} NaN among its classes; drop those rows or name a class")
+    fractions = np.mod(Y, 1) > 0
+    if fractions.any():
+        raise UserError(
+            f"Y holds numbers such as {Y[fractions].flat[0]:g}, which are no classes; give task='regression'"
+        )
 
 
 def _raw_output(X: Tensor, result: ProbeResult, layout: Layout, options: ProbeOptions) -> Tensor:

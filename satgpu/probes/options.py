@@ -1,7 +1,8 @@
 """How a probe is trained: one frozen, self-checking set of options shared by all probes of a run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 from satgpu.errors import UserError, unknown_choice
 
@@ -47,8 +48,10 @@ class ProbeOptions:
     standardize: bool = False
 
     def __post_init__(self):
+        for option in fields(self):  # NumPy's scalars and tensors of one number count as plain numbers
+            object.__setattr__(self, option.name, _plain(getattr(self, option.name)))
         sizes = self.hidden_layer_sizes
-        sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
+        sizes = (sizes,) if isinstance(sizes, int) else tuple(_plain(size) for size in sizes)
         object.__setattr__(self, "hidden_layer_sizes", sizes)
         if self.activation not in ACTIVATIONS:
             raise unknown_choice("activation", self.activation, ACTIVATIONS)
@@ -68,6 +71,15 @@ class ProbeOptions:
 def n_validation_rows(n_train: int, options: ProbeOptions) -> int:
     """The share of the training rows held back, rounded up; none without early stopping."""
     return math.ceil(options.validation_fraction * n_train) if options.early_stopping else 0
+
+
+def _plain(value: object) -> object:
+    """Python's own int, float or bool for a NumPy scalar, or for an array or tensor of no axes."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, (bool, str)) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:

@@ -104,6 +104,10 @@ class ScikitLearnDraws:
         return self._flat
 
 
+# Those that change what is computed: taken at the one value that means what is done here.
+_ONE_VALUE = {"solver": "adam", "shuffle": True, "warm_start": False, "loss": "squared_error"}
+
+
 class _MLPProbe(BaseEstimator):
     """What classifier and regressor share."""
 
@@ -112,24 +116,42 @@ class _MLPProbe(BaseEstimator):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        solver="adam",
         alpha=0.0001,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=0.001,
+        power_t=0.5,
         max_iter=200,
+        shuffle=True,
         random_state=None,
         tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         standardize=False,
         device="cpu",
         dtype="float32",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.shuffle = shuffle
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.max_fun = max_fun
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -148,6 +170,9 @@ class _MLPProbe(BaseEstimator):
 
     def _train(self, X: np.ndarray, y: Tensor, task: str, n_outputs: int) -> None:
         """Fit one probe and keep what scikit-learn's estimators keep."""
+        for name, value in _ONE_VALUE.items():
+            if getattr(self, name, value) != value:
+                raise UserError(f"{name}={getattr(self, name)!r} is not supported here; only {name}={value!r} is")
         if self.dtype not in ("float32", "float64"):
             raise UserError(f"dtype must be float32 or float64; got {self.dtype!r}")
         options = ProbeOptions(
@@ -198,10 +223,20 @@ class _MLPProbe(BaseEstimator):
         self.n_iter_ = result.n_iter
         self.loss_curve_ = result.loss_curve.tolist()
         self.loss_ = self.loss_curve_[-1]
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_)
+        self.t_ = result.n_iter * (result.n_train - result.n_validation)
+        if self.verbose:
+            for epoch, loss in enumerate(self.loss_curve_, 1):
+                print(f"Iteration {epoch}, loss = {loss:.8f}")
         self.validation_scores_ = result.validation_curve.tolist() if self.early_stopping else None
         self.best_validation_score_ = result.validation_score if self.early_stopping else None
         self.n_layers_ = layout.n_layers + 1
         self.n_outputs_ = layout.n_outputs
+
+    @property
+    def partial_fit(self):
+        """Not offered: an AttributeError that says so, as scikit-learn's tools expect."""
+        raise AttributeError("partial_fit is not supported here; call fit with all rows at once")
 
     def _raw_output(self, X) -> Tensor:
         """(n, C) before the output function."""
@@ -214,6 +249,13 @@ class _MLPProbe(BaseEstimator):
         return forward(X.to(flat.dtype), weights, biases, self.activation)[-1]
 
 
+def _refuse(others: dict) -> None:
+    """Further arguments of ``fit``; sample_weight is not in its signature, which would promise it."""
+    for name, value in others.items():
+        if value is not None:
+            raise UserError(f"{name} is not supported here; leave it out, or repeat the rows that count more")
+
+
 class MLPProbeClassifier(ClassifierMixin, _MLPProbe):
     """``sklearn.neural_network.MLPClassifier`` with the Adam solver, trained here.
 
@@ -221,8 +263,9 @@ class MLPProbeClassifier(ClassifierMixin, _MLPProbe):
     ``standardize``, ``device`` ("cpu", "cuda") and ``dtype`` ("float32", "float64").
     """
 
-    def fit(self, X, y):
-        """Fit to (n, d) inputs and (n,) labels."""
+    def fit(self, X, y, **others):
+        """Fit to (n, d) inputs and (n,) labels; weights of samples are refused."""
+        _refuse(others)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=False)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -257,8 +300,44 @@ class MLPProbeRegressor(RegressorMixin, _MLPProbe):
     Parameters as for ``MLPProbeClassifier``; one target.
     """
 
-    def fit(self, X, y):
-        """Fit to (n, d) inputs and (n,) numbers."""
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        standardize=False,
+        device="cpu",
+        dtype="float32",
+    ):
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "loss", "__class__")}
+        super().__init__(**arguments)
+        self.loss = loss
+
+    def fit(self, X, y, **others):
+        """Fit to (n, d) inputs and (n,) numbers; weights of samples are refused."""
+        _refuse(others)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         y = column_or_1d(y, warn=True)
         self._train(X, torch.tensor(y, dtype=torch.float64), "regression", 1)
