@@ -43,7 +43,7 @@ def time_processes(counts: list[int], config: Path, replicates: int) -> list[dic
 
 def largest_share(config: Config, replicates: int, processes: int) -> float:
     """The busiest process's share of the work, times the number of processes: 1 is a perfect deal."""
-    work = [sum(u.cost for u in deal(plan_units(config, replicates), rank, processes)) for rank in range(processes)]
+    work = [sum(u.cost_s() for u in deal(plan_units(config, replicates), rank, processes)) for rank in range(processes)]
     return max(work) / sum(work) * processes
 
 

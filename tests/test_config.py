@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satgpu.errors import UserError
+from satgpu.experiments import EXPERIMENTS
 from satgpu.study.config import Config, differences, parse_run, read_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -39,10 +40,10 @@ def test_the_command_line_overrides_the_file():
         "--experiments", "sweet_spot", "boundaries", "--replicates", "3", "--controls", "--no-offline",
         "--sweet_spot.n_points", "500", "--probes.hidden_layer_sizes", "[32]", "--out", "logs/x", "--resume",
     )  # fmt: skip
-    assert config.protocols == ("geodesic", "notebook")
+    assert [protocol.name for protocol in config.protocols] == ["geodesic", "notebook"]
     assert config.encoders == ("xyz", "sh-l10")
     assert config.experiments == ("sweet_spot", "boundaries")
-    assert (config.replicates, config.controls, config.sweet_spot.n_points) == (3, True, 500)
+    assert (config.replicates, config.controls, config.parts["sweet_spot"].n_points) == (3, True, 500)
     assert config.probes.hidden_layer_sizes == (32,)
     assert (how["out"], how["resume"]) == ("logs/x", True)
 
@@ -123,7 +124,7 @@ _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max
 _values = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
 )
-_keys = st.sampled_from(list(Config.__dataclass_fields__)) | st.text(max_size=8)
+_keys = st.sampled_from([*Config.__dataclass_fields__, *EXPERIMENTS]) | st.text(max_size=8)
 
 
 @given(st.dictionaries(_keys, _values, max_size=4))

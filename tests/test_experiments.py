@@ -5,29 +5,25 @@ import pytest
 import torch
 
 from satgpu.errors import UserError
-from satgpu.experiments import (
-    EXPERIMENTS,
-    Boundaries,
-    Draw,
-    Field,
-    Patterns,
-    RegionSize,
-    Resolution,
-    ScaleRegion,
-    Similarity,
-    SweetSpot,
-)
-from satgpu.experiments.tasks import EARTH_AREA_KM2
+from satgpu.experiments import EXPERIMENTS, Draw, Field, default_experiments
+from satgpu.experiments.boundaries import Boundaries
+from satgpu.experiments.patterns import Patterns
+from satgpu.experiments.region_size import RegionSize
+from satgpu.experiments.resolution import Resolution
+from satgpu.experiments.scale_region import ScaleRegion
+from satgpu.experiments.similarity import Similarity
+from satgpu.experiments.sweet_spot import SweetSpot
+from satgpu.geometry import EARTH_AREA_KM2, GEODESIC, NOTEBOOK, PROTOCOLS
 
-PROBED = [name for name in EXPERIMENTS if name not in ("similarity", "coastline")]
+PROBED = [name for name in default_experiments() if EXPERIMENTS[name].trains_probes]
 
 
 def _sets(options, protocol="geodesic", replicate=0):
-    return list(options.task_sets(Draw(protocol, replicate, 42)))
+    return list(options.task_sets(Draw(PROTOCOLS[protocol], replicate, 42)))
 
 
 def test_the_notebook_protocol_asks_for_the_notebooks_probes():
-    counts = {name: sum(len(s.fields) for s in _sets(EXPERIMENTS[name](), "notebook")) for name in PROBED}
+    counts = {name: sum(len(s.fields) for s in _sets(EXPERIMENTS[name].options(), "notebook")) for name in PROBED}
     assert counts == {
         "sweet_spot": 25, "region_size": 8, "patterns": 25, "scale_region": 90, "boundaries": 6, "resolution": 0,
     }  # fmt: skip
@@ -43,7 +39,7 @@ def test_notebook_points_and_labels_are_the_notebooks():
     np.testing.assert_array_equal(points.numpy(), np.stack([lons, lats], 1))
     degrees = tasks.fields[0].scale_km / 111.0
     expected = ((lons / degrees).astype(int) + (lats / degrees).astype(int)) % 2
-    np.testing.assert_array_equal(tasks.fields[0].labels(points, "notebook")[0].numpy(), expected)
+    np.testing.assert_array_equal(tasks.fields[0].labels(points, NOTEBOOK)[0].numpy(), expected)
 
 
 def test_notebook_boundary_noise_follows_the_points_in_one_stream():
@@ -52,14 +48,14 @@ def test_notebook_boundary_noise_follows_the_points_in_one_stream():
     lats = [random.uniform(-180, 180, 5000), random.uniform(-60, 60, 5000)][1]
     expected = (random.random_sample(5000) < 1 / (1 + np.exp(-lats / (500 / 111.0) * 2))).astype(int)
     field = next(f for f in tasks.fields if f.width_km == 500)
-    labels, best = field.labels(tasks.points.draw(), "notebook")
+    labels, best = field.labels(tasks.points.draw(), NOTEBOOK)
     np.testing.assert_array_equal(labels.numpy(), expected)
     assert 0.96 < best.mean() < 0.98 and best.min() >= 0.5
 
 
 @pytest.mark.parametrize("name", PROBED)
 def test_replicates_differ_in_everything_that_is_drawn(name):
-    first, second = (_sets(EXPERIMENTS[name](), replicate=replicate) for replicate in (0, 1))
+    first, second = (_sets(EXPERIMENTS[name].options(), replicate=replicate) for replicate in (0, 1))
     for a, b in zip(first, second, strict=True):
         assert a.points.seed != b.points.seed and a.split_seed != b.split_seed
         assert not set(a.probe_seeds) & set(b.probe_seeds)
@@ -68,7 +64,7 @@ def test_replicates_differ_in_everything_that_is_drawn(name):
 
 @pytest.mark.parametrize("protocol", ["geodesic", "notebook"])
 def test_task_ids_are_unique(protocol):
-    ids = [i for name in PROBED for tasks in _sets(EXPERIMENTS[name](), protocol) for i in tasks.task_ids()]
+    ids = [i for name in PROBED for tasks in _sets(EXPERIMENTS[name].options(), protocol) for i in tasks.task_ids()]
     assert len(ids) == len(set(ids)) > 100
 
 
@@ -114,17 +110,17 @@ def test_directionless_patterns_turn_with_the_replicate_and_directed_ones_do_not
     turned = {}
     for name in ("checkerboard", "horizontal_stripes"):
         fields = [Field(name, 1000.0, label_seed=seed) for seed in (1, 2)]
-        labels = [f.labels(lonlat, "geodesic")[0] for f in fields]
+        labels = [f.labels(lonlat, GEODESIC)[0] for f in fields]
         turned[name] = not torch.equal(*labels)
     assert turned == {"checkerboard": True, "horizontal_stripes": False}
 
 
 def test_shuffled_labels_keep_their_shares_and_lose_their_places():
-    (control,) = SweetSpot().control_sets(Draw("geodesic", 0, 42))
+    (control,) = SweetSpot().control_sets(Draw(GEODESIC, 0, 42))
     (field,) = control.fields
     lonlat = control.points.draw()
-    shuffled = field.labels(lonlat, "geodesic")[0]
-    plain = Field("checkerboard", field.scale_km, label_seed=field.label_seed).labels(lonlat, "geodesic")[0]
+    shuffled = field.labels(lonlat, GEODESIC)[0]
+    plain = Field("checkerboard", field.scale_km, label_seed=field.label_seed).labels(lonlat, GEODESIC)[0]
     assert shuffled.sum() == plain.sum()
     assert 0.4 < (shuffled == plain).double().mean() < 0.6
 

@@ -1,44 +1,46 @@
-"""One file per section of the deep dive: what to probe, at which places and scales."""
+"""One file per section of the study: what to read from the encoders, at which places and scales.
 
-from satgpu.experiments.boundaries import Boundaries
-from satgpu.experiments.coastline import Coastline
+Every file in this folder is imported, and a file that holds an experiment
+registers it with ``@experiment``: options, ``--help``, plans, tables and titles
+follow from that entry. To add one:
+
+* **With probes.** A file here with a frozen dataclass of options under
+  ``@experiment("name", title=..., summary=..., section=..., factors={column: heading})``
+  and a method ``task_sets(draw)`` that yields ``TaskSet``s, built with the functions of
+  ``make`` (``coastline.py`` is the shortest). Nothing else is needed to run it: its rows
+  go to ``results.csv``.
+* **Without probes.** The same with ``table="name"`` and a method ``readouts(draw)`` that
+  yields ``ReadoutTask``s (``similarity.py`` shows it); a row class in ``satgpu.run.rows``
+  under ``@table("name", side=True)`` that extends ``ReadoutRow``; and in
+  ``satgpu.study.readouts`` a function under ``@reads("name")`` that turns one task and one
+  encoder into rows. Tasks are dealt to the processes, done once for each encoder, written
+  durably to ``name.csv`` and never done twice.
+* **Answer and figure**, if wanted: ``satgpu/answers/name.py`` and
+  ``satgpu/report/figures/name.py`` are found by the experiment's name.
+
+``draw`` is a ``Draw``: protocol, replicate and master seed, and ``seed_for(*words)``,
+which names every random draw.
+"""
+
+import importlib
+import pkgutil
+
 from satgpu.experiments.make import Draw
-from satgpu.experiments.patterns import Patterns
-from satgpu.experiments.region_size import RegionSize
-from satgpu.experiments.resolution import Resolution
-from satgpu.experiments.scale_region import ScaleRegion
-from satgpu.experiments.similarity import Similarity
-from satgpu.experiments.sweet_spot import SweetSpot
-from satgpu.experiments.tasks import PROTOCOLS, Field, Points, Region, TaskSet
+from satgpu.experiments.registry import EXPERIMENTS, Experiment, default_experiments, experiment, title_of
+from satgpu.experiments.tasks import Field, ReadoutTask, Region, TaskSet
 
-# In the order of the deep dive. ``coastline`` is left out of a run that doesn't ask for it: it needs a land mask.
-EXPERIMENTS = {
-    "sweet_spot": SweetSpot,
-    "region_size": RegionSize,
-    "patterns": Patterns,
-    "scale_region": ScaleRegion,
-    "similarity": Similarity,
-    "boundaries": Boundaries,
-    "resolution": Resolution,
-    "coastline": Coastline,
-}
-DEFAULT_EXPERIMENTS = tuple(name for name in EXPERIMENTS if name != "coastline")
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
-    "DEFAULT_EXPERIMENTS",
     "EXPERIMENTS",
-    "PROTOCOLS",
-    "Boundaries",
-    "Coastline",
     "Draw",
+    "Experiment",
     "Field",
-    "Patterns",
-    "Points",
+    "ReadoutTask",
     "Region",
-    "RegionSize",
-    "Resolution",
-    "ScaleRegion",
-    "Similarity",
-    "SweetSpot",
     "TaskSet",
+    "default_experiments",
+    "experiment",
+    "title_of",
 ]

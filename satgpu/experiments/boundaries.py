@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 from satgpu.errors import UserError
 from satgpu.experiments.make import Draw, check_sizes, field, global_points, task_set
+from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import TaskSet
 
 
+@experiment(
+    "boundaries",
+    title="Boundaries",
+    summary="one boundary of six widths",
+    section=60,
+    factors={"width_km": "width (km)"},
+)
 @dataclass(frozen=True)
 class Boundaries:
     """Options of the boundary experiment.

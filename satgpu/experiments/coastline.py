@@ -3,10 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from satgpu.experiments.make import Draw, check_sizes, field, task_set
-from satgpu.experiments.tasks import Points, TaskSet
+from satgpu.experiments.registry import experiment
+from satgpu.experiments.tasks import TaskSet
+from satgpu.geometry import Points
 
 
+def land_mask() -> None:
+    """UserError where there is none to be had."""
+    from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
+
+    is_land(torch.zeros(1, 2, dtype=torch.float64))
+
+
+@experiment(
+    "coastline",
+    title="Land or ocean",
+    summary="land or ocean, a real field",
+    section=80,
+    factors={"pattern": "field"},
+    default=False,
+    needs=land_mask,
+)
 @dataclass(frozen=True)
 class Coastline:
     """Options of the coastline experiment; it needs the extra ``satgpu[land]``.
@@ -22,7 +42,7 @@ class Coastline:
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """One field; the test predictions are kept, because accuracy is read against distance to the coast."""
-        if draw.is_notebook:
+        if not draw.protocol.beyond_notebook:
             return
         points = Points("sphere", self.n_points, draw.seed_for("points", "sphere", self.n_points))
         land = field(draw, "coastline", keep_predictions=True)

@@ -4,52 +4,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from satgpu.errors import UserError
-from satgpu.experiments.tasks import Field, Points, Region, TaskSet
-from satgpu.geometry import EARTH_RADIUS_KM
-from satgpu.geometry.notebook import region_box
-from satgpu.seeds import derive_seed
+from satgpu.experiments.tasks import Field, ReadoutTask, Region, TaskSet
+from satgpu.geometry import Points, Protocol
 
-NOTEBOOK_SEED = 42
 GLOBAL = Region()
-KM_PER_DEGREE = EARTH_RADIUS_KM * 3.141592653589793 / 180
-# The notebook's "global" leaves out the polar caps; the geodesic protocol keeps its extent,
-# so that the two protocols differ in geometry and not in what is asked.
-GLOBAL_LAT_RANGE_DEG = (-60.0, 60.0)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Which draw of a study: its protocol, replicate and master seed."""
+    """Which repetition of a study: its protocol, replicate and master seed."""
 
-    protocol: str
+    protocol: Protocol
     replicate: int
     seed: int
 
-    @property
-    def is_notebook(self) -> bool:
-        return self.protocol == "notebook"
-
     def seed_for(self, *parts: object) -> int:
-        """The seed of a named draw; always 42 in the notebook's protocol, whose author used no other."""
-        if self.is_notebook:
-            return NOTEBOOK_SEED
-        return derive_seed(self.seed, self.replicate, *parts)
+        """The seed of a named draw."""
+        return self.protocol.seed(self.seed, self.replicate, *parts)
 
 
 def global_points(draw: Draw, n: int) -> Points:
     """n points between 60°S and 60°N; experiments that ask for the same number share them."""
-    kind = "notebook" if draw.is_notebook else "box"
-    return Points(kind, n, draw.seed_for("points", "global", n), lat_range_deg=GLOBAL_LAT_RANGE_DEG)
+    return draw.protocol.globe(n, draw.seed_for("points", "global", n))
 
 
 def regional_points(draw: Draw, region: Region, n: int) -> Points:
-    """n points in the notebook's box, or in the cap whose diameter is the region's span."""
+    """n points in the region."""
     seed = draw.seed_for("points", region.center_deg, region.span_deg, n)
-    if draw.is_notebook:
-        lon_range_deg, lat_range_deg = region_box(region.center_deg, region.span_deg)
-        return Points("notebook", n, seed, lon_range_deg=lon_range_deg, lat_range_deg=lat_range_deg)
-    radius_km = region.span_deg / 2 * KM_PER_DEGREE
-    return Points("cap", n, seed, center_deg=region.center_deg, radius_km=radius_km)
+    return draw.protocol.region(region.center_deg, region.span_deg, n, seed)
+
+
+def readout_task(draw: Draw, experiment: str, part: str, cost_s: float, seed: int | None = None) -> ReadoutTask:
+    """A read-out of this draw; its seed follows from its name unless one is given."""
+    seed = draw.seed_for(experiment, part) if seed is None else seed
+    return ReadoutTask(experiment, draw.protocol, draw.replicate, part, seed, cost_s)
 
 
 def task_set(

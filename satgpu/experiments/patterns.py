@@ -6,12 +6,21 @@ from dataclasses import dataclass
 
 from satgpu.errors import unknown_choice
 from satgpu.experiments.make import Draw, check_sizes, field, global_points, task_set
+from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import TaskSet
 from satgpu.geometry import PATTERNS
 
 CLASS_PATTERNS = ("checkerboard", "horizontal_stripes", "vertical_stripes", "diagonal_stripes", "concentric_rings")
 
 
+@experiment(
+    "patterns",
+    title="Patterns",
+    summary="five shapes at five sizes",
+    section=30,
+    factors={"pattern": "pattern", "scale_km": "scale (km)"},
+    series={"patterns_wavelength": "Patterns at equal wavelength"},
+)
 @dataclass(frozen=True)
 class Patterns:
     """Options of the pattern experiment.
@@ -39,7 +48,7 @@ class Patterns:
         points = global_points(draw, self.n_points)
         fields = [field(draw, name, km) for name in self.patterns for km in self.scales_km]
         yield task_set(draw, "patterns", points, fields)
-        if self.equal_wavelength and not draw.is_notebook and "checkerboard" in self.patterns:
+        if self.equal_wavelength and draw.protocol.beyond_notebook and "checkerboard" in self.patterns:
             # a stripe repeats after 2 s, a checkerboard after sqrt(2) s
             fields = [field(draw, "checkerboard", math.sqrt(2) * km) for km in self.scales_km]
             yield task_set(draw, "patterns_wavelength", points, fields)

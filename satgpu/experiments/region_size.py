@@ -4,9 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from satgpu.experiments.make import Draw, check_sizes, field, regional_points, task_set
+from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import Region, TaskSet
 
 
+@experiment(
+    "region_size",
+    title="Region size",
+    summary="one size in regions of 8 widths",
+    section=20,
+    factors={"sampling": "sampling", "span_deg": "span (°)"},
+)
 @dataclass(frozen=True)
 class RegionSize:
     """Options of the region size experiment.
@@ -43,7 +51,7 @@ class RegionSize:
             fields = [field(draw, "checkerboard", self.scale_km)]
             points = regional_points(draw, region, self.n_points)
             yield task_set(draw, "region_size", points, fields, region)
-            if not draw.is_notebook and self.points_per_cell > 0:
+            if draw.protocol.beyond_notebook and self.points_per_cell > 0:
                 n = round(points.area_km2 / self.scale_km**2 * self.points_per_cell)
                 points = regional_points(draw, region, min(n, self.max_points))
                 yield task_set(draw, "region_size", points, fields, region, "fixed_density")

@@ -7,10 +7,18 @@ import torch
 
 from satgpu.errors import UserError
 from satgpu.experiments.make import Draw, check_sizes, field, task_set
-from satgpu.experiments.tasks import EARTH_AREA_KM2, Points, Region, TaskSet
-from satgpu.geometry import cap_radius_km, uniform_on_sphere
+from satgpu.experiments.registry import experiment
+from satgpu.experiments.tasks import Region, TaskSet
+from satgpu.geometry import EARTH_AREA_KM2, Points, cap_radius_km, uniform_on_sphere
 
 
+@experiment(
+    "resolution",
+    title="Effective resolution",
+    summary="the smallest scale that a probe reads",
+    section=70,
+    factors={"sampling": "sampling", "scale_km": "scale (km)"},
+)
 @dataclass(frozen=True)
 class Resolution:
     """Options of the resolution experiment; it has no counterpart in the notebook.
@@ -53,7 +61,7 @@ class Resolution:
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """Points of their own for every scale, because the density follows the scale."""
-        if draw.is_notebook:
+        if not draw.protocol.beyond_notebook:
             return
         for scale_km in self.global_scales_km:
             n = min(round(EARTH_AREA_KM2 / scale_km**2 * self.points_per_cell), self.max_points)

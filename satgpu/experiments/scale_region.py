@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 from satgpu.errors import UserError
 from satgpu.experiments.make import Draw, check_sizes, field, regional_points, task_set
+from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import Region, TaskSet
 
 
+@experiment(
+    "scale_region",
+    title="Scale and region",
+    summary="sizes and regions on three continents",
+    section=40,
+    factors={"region": "region", "span_deg": "span (°)", "scale_km": "scale (km)"},
+)
 @dataclass(frozen=True)
 class ScaleRegion:
     """Options of the scale and region experiment.

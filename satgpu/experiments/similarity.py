@@ -1,11 +1,24 @@
 """How cosine similarity falls with distance: no probe, only the embedding."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from satgpu.errors import UserError
-from satgpu.experiments.make import check_sizes
+from satgpu.experiments.make import Draw, check_sizes, readout_task
+from satgpu.experiments.registry import experiment
+from satgpu.experiments.tasks import ReadoutTask
+
+SECONDS_PER_POINT = 5e-5  # of an embedding, and of its share of the cosines
 
 
+@experiment(
+    "similarity",
+    title="Embedding similarity",
+    summary="cosine similarity against distance",
+    section=50,
+    factors={"distance_km": "distance (km)"},
+    table="similarity",
+)
 @dataclass(frozen=True)
 class Similarity:
     """Options of the similarity experiment.
@@ -34,3 +47,13 @@ class Similarity:
                 f"similarity needs 2 or more circles of an even number of points, 32 or more; "
                 f"got circles {self.circles}, circle_points {self.circle_points}"
             )
+
+    def readouts(self, draw: Draw) -> Iterator[ReadoutTask]:
+        """Rings around places, and great circles for the spectrum; one draw of places serves all replicates."""
+        if draw.replicate:
+            return
+        rings = len(self.distances_km) * self.n_places * self.n_bearings
+        yield readout_task(draw, "similarity", "distances", SECONDS_PER_POINT * rings, draw.seed)
+        if draw.protocol.beyond_notebook:
+            points = 1.5 * self.circles * self.circle_points
+            yield readout_task(draw, "similarity", "quadrature", SECONDS_PER_POINT * points, draw.seed)

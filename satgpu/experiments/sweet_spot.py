@@ -4,9 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from satgpu.experiments.make import Draw, check_sizes, field, global_points, task_set
+from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import TaskSet
 
 
+@experiment(
+    "sweet_spot",
+    title="Sweet spot",
+    summary="checkerboards of 25 sizes",
+    section=10,
+    factors={"scale_km": "scale (km)"},
+)
 @dataclass(frozen=True)
 class SweetSpot:
     """Options of the sweet spot.

@@ -4,7 +4,7 @@ A recipe holds no tensors. Drawing it twice gives the same bytes, which is what
 lets a run be resumed, dealt to many processes, or repeated for one probe alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,53 +12,14 @@ from torch import Tensor
 from satgpu.errors import UserError
 from satgpu.geometry import (
     PATTERNS,
+    Points,
+    Protocol,
     boundary_probability,
-    box_area_km2,
-    cap_area_km2,
     cells_in,
     make_labels,
     notebook,
     random_rotation,
-    uniform_in_box,
-    uniform_in_cap,
-    uniform_on_sphere,
 )
-
-PROTOCOLS = ("geodesic", "notebook")
-EARTH_AREA_KM2 = cap_area_km2(20015.1145)  # a cap that reaches the antipode
-
-
-@dataclass(frozen=True)
-class Points:
-    """One draw of places: ``kind`` is 'sphere', 'box' (by area), 'cap' (by area) or 'notebook' (uniform in degrees)."""
-
-    kind: str
-    n: int
-    seed: int
-    lon_range_deg: tuple[float, float] = (-180.0, 180.0)
-    lat_range_deg: tuple[float, float] = (-90.0, 90.0)
-    center_deg: tuple[float, float] | None = None
-    radius_km: float | None = None
-
-    def draw(self) -> Tensor:
-        """(n, 2) float64 longitude and latitude in degrees, on the CPU."""
-        generator = torch.Generator().manual_seed(self.seed)
-        if self.kind == "sphere":
-            return uniform_on_sphere(self.n, generator)
-        if self.kind == "box":
-            return uniform_in_box(self.n, self.lon_range_deg, self.lat_range_deg, generator)
-        if self.kind == "cap":
-            return uniform_in_cap(self.n, self.center_deg, self.radius_km, generator)
-        return notebook.notebook_box(self.n, self.lon_range_deg, self.lat_range_deg, seed=self.seed)
-
-    @property
-    def area_km2(self) -> float:
-        """Area that the points are spread over."""
-        if self.kind == "sphere":
-            return float(EARTH_AREA_KM2)
-        if self.kind == "cap":
-            return float(cap_area_km2(self.radius_km))
-        return float(box_area_km2(self.lon_range_deg, self.lat_range_deg))
 
 
 @dataclass(frozen=True)
@@ -99,20 +60,20 @@ class Field:
             return None
         return self.scale_km * PATTERNS[self.pattern].wavelength_per_scale
 
-    def labels(self, lonlat_deg: Tensor, protocol: str) -> tuple[Tensor, Tensor | None]:
+    def labels(self, lonlat_deg: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor | None]:
         """Labels (n,) at the points, and the chance (n,) that the best reader names each; None where that is sure."""
         if self.pattern == "coastline":
             from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
 
             return is_land(lonlat_deg).long(), None
         size = self.width_km if self.pattern == "boundary" else self.scale_km
-        rotation = self._rotation(protocol, lonlat_deg.device)
+        rotation = self._rotation(protocol.name, lonlat_deg.device)
         generator = torch.Generator().manual_seed(self.label_seed)
         if self.pattern == "boundary":  # its noise comes from the CPU's generator, to be the same on every device
             rotation = None if rotation is None else rotation.cpu()
-            labels = make_labels(self.pattern, lonlat_deg.cpu(), size, protocol, rotation, generator)
-            return labels.to(lonlat_deg.device), self._best(lonlat_deg.cpu(), protocol, rotation)
-        labels = make_labels(self.pattern, lonlat_deg, size, protocol, rotation)
+            labels = make_labels(self.pattern, lonlat_deg.cpu(), size, protocol.name, rotation, generator)
+            return labels.to(lonlat_deg.device), self._best(lonlat_deg.cpu(), protocol.name, rotation)
+        labels = make_labels(self.pattern, lonlat_deg, size, protocol.name, rotation)
         if self.shuffled:
             labels = labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
         return labels, None
@@ -138,7 +99,7 @@ class TaskSet:
     """Label fields over one draw of points: each field is one probe for every encoder."""
 
     experiment: str
-    protocol: str
+    protocol: Protocol
     replicate: int
     region: Region
     points: Points
@@ -151,7 +112,7 @@ class TaskSet:
         """Readable and unique within a run; the encoder's name is appended by the pipeline."""
         where = self.region.name if self.region.span_deg is None else f"{self.region.name}-{self.region.span_deg:g}deg"
         return [
-            f"{self.protocol}/{self.experiment}/{where}/{self.sampling}/{_field_word(field)}/r{self.replicate:04d}"
+            f"{self.protocol.name}/{self.experiment}/{where}/{self.sampling}/{_field_word(field)}/r{self.replicate:04d}"
             for field in self.fields
         ]
 
@@ -161,13 +122,32 @@ class TaskSet:
             return None
         return n_train / float(cells_in(field.pattern, field.scale_km, self.points.area_km2))
 
-    def only(self, keep: list[bool]) -> "TaskSet":
-        """The same points with some of the fields."""
-        return replace(
-            self,
-            fields=tuple(f for f, k in zip(self.fields, keep, strict=True) if k),
-            probe_seeds=tuple(s for s, k in zip(self.probe_seeds, keep, strict=True) if k),
-        )
+
+@dataclass(frozen=True)
+class ReadoutTask:
+    """Something to read from an embedding without a probe: done once for every encoder.
+
+    Args:
+        experiment: its name, which tells who does it (``satgpu.study.readouts``).
+        protocol: of the draw.
+        replicate: of the draw.
+        part: which of the experiment's read-outs; unique within a draw.
+        seed: of everything random in it.
+        cost_s: seconds that one encoder takes on one ordinary core, roughly: a weight for dealing
+            and for forecasts, not a result.
+    """
+
+    experiment: str
+    protocol: Protocol
+    replicate: int
+    part: str
+    seed: int
+    cost_s: float
+
+    @property
+    def task_id(self) -> str:
+        """Readable and unique within a run; the encoder's name is appended when it is done."""
+        return f"{self.protocol.name}/{self.experiment}/{self.part}/r{self.replicate:04d}"
 
 
 def _field_word(field: Field) -> str:

@@ -9,6 +9,8 @@ from satgpu.geometry.patterns import (
     make_labels,
     pattern_info,
 )
+from satgpu.geometry.points import EARTH_AREA_KM2, Points
+from satgpu.geometry.protocols import GEODESIC, NOTEBOOK, PROTOCOLS, Protocol, protocol_named
 from satgpu.geometry.sampling import on_ring, uniform_in_box, uniform_in_cap, uniform_on_sphere
 from satgpu.geometry.sphere import (
     EARTH_RADIUS_KM,
@@ -26,9 +28,15 @@ from satgpu.geometry.sphere import (
 )
 
 __all__ = [
+    "EARTH_AREA_KM2",
     "EARTH_RADIUS_KM",
+    "GEODESIC",
+    "NOTEBOOK",
     "PATTERNS",
+    "PROTOCOLS",
     "PatternInfo",
+    "Points",
+    "Protocol",
     "best_accuracy",
     "boundary_probability",
     "box_area_km2",
@@ -42,6 +50,7 @@ __all__ = [
     "make_labels",
     "on_ring",
     "pattern_info",
+    "protocol_named",
     "random_rotation",
     "rotate_deg",
     "uniform_in_box",

@@ -22,6 +22,8 @@ from satgpu.geometry.sphere import as_lonlat
 
 KM_PER_DEGREE = 111.0
 SEED = 42
+REFERENCE_DEG = (0.0, 45.0)  # of its similarity rings
+BEARINGS = 200
 # Section 3 leaves the global stream here: seed 42, then 6000 longitudes and 6000 latitudes.
 DRAWS_BEFORE_SIMILARITY = 12_000
 

@@ -29,15 +29,12 @@ from satgpu.geometry import (
     EARTH_RADIUS_KM,
     destination_deg,
     lonlat_deg_from_unit,
-    on_ring,
+    protocol_named,
     uniform_on_sphere,
     unit_vectors,
 )
-from satgpu.geometry.notebook import notebook_rings
 from satgpu.run.rows import SimilarityRow, columns
 
-NOTEBOOK_REFERENCE_DEG = (0.0, 45.0)
-NOTEBOOK_BEARINGS = 200
 DECIMALS = 6
 CIRCLES_AT_ONCE = 4
 
@@ -147,13 +144,7 @@ def distance_table(
         UserError: an embedding that is not finite or all zero.
     """
     distances = torch.as_tensor(list(distances_km), dtype=torch.float64)
-    if protocol == "notebook":
-        places = torch.tensor([NOTEBOOK_REFERENCE_DEG], dtype=torch.float64)
-        rings = notebook_rings(list(distances_km), NOTEBOOK_BEARINGS, NOTEBOOK_REFERENCE_DEG)[None]
-    else:
-        generator = torch.Generator().manual_seed(seed)
-        places = uniform_on_sphere(n_places, generator)
-        rings = on_ring(places[:, None], distances, n_bearings, generator)
+    places, rings = protocol_named(protocol).rings(list(distances_km), n_places, n_bearings, seed)
     pairs = _Pairs(encoder, area_mean(encoder))
     blocks = [pairs.around(places[i : i + 32], rings[i : i + 32]) for i in range(0, len(places), 32)]
     mean, std, centred = (torch.cat(parts) for parts in zip(*blocks, strict=True))

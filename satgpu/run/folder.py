@@ -2,7 +2,8 @@
 
 A cut at any moment leaves whole rows only. Rows of one probe go to
 ``predictions.csv`` and ``training_curves`` before its line in ``results.csv``,
-so a line there means that everything about the probe is on disk.
+so a line there means that everything about the probe is on disk. Rows of a read-out
+without probes go to its own table before its line in ``readouts.csv``, likewise.
 """
 
 import json
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from satgpu.errors import UserError
 from satgpu.run.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
-from satgpu.run.rows import TABLES, CurveRow, ProbeRow, SimilarityRow, columns
+from satgpu.run.rows import TABLES, CurveRow, ProbeRow, columns
 
 
 class RunFolder:
@@ -103,10 +104,13 @@ class RunFolder:
             table.close()
         self._tables = {}
         shards = sorted((self.path / "shards").glob("rank-*"))
-        self._merge_table("results", shards, lambda task: True)
+        for name, row_type in TABLES.items():
+            if not row_type.side:
+                self._merge_table(name, shards, lambda task: True)
         finished = {task.encode() for task in self.finished_tasks()}
-        for name in ("predictions", "probe_curves"):
-            self._merge_table(name, shards, finished.__contains__)
+        for name, row_type in TABLES.items():
+            if row_type.side:
+                self._merge_table(name, shards, finished.__contains__)
         for shard in shards:
             for file in shard.iterdir():
                 file.unlink()
@@ -120,14 +124,17 @@ class RunFolder:
             merge_tables(paths, self.path / f"{name}.csv", columns(TABLES[name]), keep)
 
     def finished_tasks(self) -> set[str]:
-        """Ids of the probes whose rows are on disk; call ``merge`` first where shards may lie about."""
-        return {first_cell(line).decode() for line in read_lines(self.path / "results.csv", columns(ProbeRow))}
+        """Ids of the probes and read-outs that are all on disk; ``merge`` first where shards may lie about."""
+        return {
+            first_cell(line).decode()
+            for name, row_type in TABLES.items()
+            if not row_type.side
+            for line in read_lines(self.path / f"{name}.csv", columns(row_type))
+        }
 
-    def write_similarity(self, rows: pd.DataFrame) -> None:
-        """Replace ``similarity.csv``."""
-        write_atomically(
-            self.path / "similarity.csv", rows[list(columns(SimilarityRow))].to_csv(index=False, lineterminator="\n")
-        )
+    def finished_probes(self) -> int:
+        """How many probes have a line in ``results.csv``."""
+        return len(read_lines(self.path / "results.csv", columns(ProbeRow)))
 
     def fold_curves(self) -> None:
         """Turn the sampled probes' curves into ``training_curves.csv``: quantiles by experiment, encoder and epoch."""

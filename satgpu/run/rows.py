@@ -48,7 +48,7 @@ def keys(row_type: type, kind: str) -> tuple[str, ...]:
     """The columns marked ``key=kind``: together they tell one ``kind`` from another.
 
     >>> keys(SimilarityRow, "place")
-    ('grid', 'place')
+    ('grid', 'place', 'distance_km')
     """
     return tuple(f.name for f in dataclasses.fields(row_type) if f.metadata.get("key") == kind)
 
@@ -117,24 +117,44 @@ class ProbeRow:
     failure: str = ""  # why there is no score
 
 
-@table("similarity")
+@table("readouts")
 @dataclass(frozen=True, kw_only=True)
-class SimilarityRow:
-    """Cosine similarity of one encoder, around one place (or along one circle) at one distance."""
+class ReadoutDoneRow:
+    """One read-out of one encoder that is finished: written after its rows, so that half of them never count."""
+
+    task_id: str
+    experiment: str
+    protocol: str
+    encoder: str
+    replicate: int
+    n_rows: int
+    failure: str = ""  # why there are no rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutRow:
+    """What every row of a read-out without probes begins with: the task, and whose embedding was read."""
 
     task_id: str = field(default="", metadata={"added": True})
     protocol: str
     encoder: str = _key("reader")
-    role: str
+    role: str  # compared | control
     trained: bool
     twin: str = field(default="", metadata={"added": True})
     encoder_sha256: str = ""
-    replicate: int = 0
+    replicate: int = _key("replicate", default=0)
+
+
+@table("similarity", side=True)
+@dataclass(frozen=True, kw_only=True)
+class SimilarityRow(ReadoutRow):
+    """Cosine similarity around one place, or along one circle, at one distance."""
+
     grid: str = _key("place")  # distances | quadrature
     place: int = _key("place")
     place_lon_deg: float
     place_lat_deg: float
-    distance_km: float
+    distance_km: float = _key("place")
     n_bearings: int
     similarity_mean: float
     similarity_std: float

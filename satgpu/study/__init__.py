@@ -1,1 +1,1 @@
-"""Config, plan, rows, training and the pipeline of a study."""
+"""Config, plan, rows, probes, read-outs and the pipeline of a study."""

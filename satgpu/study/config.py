@@ -6,6 +6,7 @@ Defaults live in the dataclasses and nowhere else.
 import dataclasses
 import re
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,19 +15,8 @@ import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
 from satgpu.errors import UserError, did_you_mean, unknown_choice
-from satgpu.experiments import (
-    DEFAULT_EXPERIMENTS,
-    EXPERIMENTS,
-    PROTOCOLS,
-    Boundaries,
-    Coastline,
-    Patterns,
-    RegionSize,
-    Resolution,
-    ScaleRegion,
-    Similarity,
-    SweetSpot,
-)
+from satgpu.experiments import EXPERIMENTS, default_experiments
+from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
 
 REPLICATES = {"cpu": 3, "cuda": 32}
@@ -53,14 +43,7 @@ class Config:
         memory_budget_gb: memory for training; the default is 80 % of what is free on a GPU.
         allow_tf32: on a GPU, multiply matrices in TF32.
         probes: the probe and its training, in scikit-learn's words.
-        sweet_spot: checkerboards of 25 sizes.
-        region_size: one size in regions of 8 widths.
-        patterns: five shapes at five sizes.
-        scale_region: sizes and regions on three continents.
-        similarity: cosine similarity against distance.
-        boundaries: one boundary of six widths.
-        resolution: the smallest scale that a probe reads.
-        coastline: land or ocean.
+        parts: options of each experiment by its name; a part left out has its defaults.
     """
 
     device: str = "auto"
@@ -68,7 +51,7 @@ class Config:
     encoders: tuple[str, ...] = ("auto",)
     revision: str | None = None
     controls: bool = True
-    experiments: tuple[str, ...] = DEFAULT_EXPERIMENTS
+    experiments: tuple[str, ...] = field(default_factory=default_experiments)
     replicates: int | Literal["auto"] = "auto"
     seed: int = 42
     offline: bool = False
@@ -77,17 +60,13 @@ class Config:
     memory_budget_gb: float | None = None
     allow_tf32: bool = False
     probes: ProbeOptions = field(default_factory=ProbeOptions)
-    sweet_spot: SweetSpot = field(default_factory=SweetSpot)
-    region_size: RegionSize = field(default_factory=RegionSize)
-    patterns: Patterns = field(default_factory=Patterns)
-    scale_region: ScaleRegion = field(default_factory=ScaleRegion)
-    similarity: Similarity = field(default_factory=Similarity)
-    boundaries: Boundaries = field(default_factory=Boundaries)
-    resolution: Resolution = field(default_factory=Resolution)
-    coastline: Coastline = field(default_factory=Coastline)
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        for name in self.experiments:
+        given = dict(self.parts)
+        parts = {name: given.pop(name, None) or entry.options() for name, entry in EXPERIMENTS.items()}
+        object.__setattr__(self, "parts", parts)
+        for name in (*given, *self.experiments):
             if name not in EXPERIMENTS:
                 raise unknown_choice("experiment", name, EXPERIMENTS)
         if not self.experiments:
@@ -107,13 +86,14 @@ class Config:
             raise UserError(f"memory_budget_gb is {self.memory_budget_gb}; give a positive number of gigabytes")
 
     @property
-    def protocols(self) -> tuple[str, ...]:
+    def protocols(self) -> tuple[Protocol, ...]:
         """The protocols of this run, one or two."""
-        return PROTOCOLS if self.protocol == "both" else (self.protocol,)
+        return tuple(PROTOCOLS.values()) if self.protocol == "both" else (PROTOCOLS[self.protocol],)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, dicts and scalars, in the order of the fields."""
-        return _plain(dataclasses.asdict(self))
+        """Plain lists, dicts and scalars, in the order of the fields; the experiments' options by their names."""
+        values = dataclasses.asdict(self)
+        return _plain(values | values.pop("parts"))
 
 
 def _plain(value: Any) -> Any:
@@ -135,13 +115,15 @@ def make_parser(prog: str) -> ArgumentParser:
         "--report", action=ActionYesNo(no_prefix="no-"), default=True, help="figures, summary and report at the end"
     )
     docs = _field_docs(Config)
+    defaults = Config()
     for name in ("encoders", "experiments"):
-        default = list(Config.__dataclass_fields__[name].default)
-        parser.add_argument(f"--{name}", nargs="+", type=str, default=default, help=docs[name])
+        parser.add_argument(f"--{name}", nargs="+", type=str, default=list(getattr(defaults, name)), help=docs[name])
     for name in ("controls", "offline"):
         action = ActionYesNo(no_prefix="no-")
         parser.add_argument(f"--{name}", action=action, default=getattr(Config, name), help=docs[name])
-    parser.add_class_arguments(Config, skip={"encoders", "experiments", "controls", "offline"})
+    parser.add_class_arguments(Config, skip={"encoders", "experiments", "controls", "offline", "parts"})
+    for name, entry in EXPERIMENTS.items():
+        parser.add_class_arguments(entry.options, name, help=entry.summary)
     return parser
 
 
@@ -164,7 +146,8 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     options.pop("config")
     for name in ("encoders", "experiments"):
         options[name] = tuple(options[name])
-    return Config(**options), how
+    parts = {name: options.pop(name) for name in EXPERIMENTS}
+    return Config(**options, parts=parts), how
 
 
 def read_config(path: Path) -> Config:
@@ -243,12 +226,12 @@ def _check_file(path: str) -> None:
         raise UserError(
             f"{path}: expected 'key: value' lines, found {type(values).__name__}; see configs/deep_dive.yaml"
         )
-    _check_keys(path, values, Config, "")
+    known = typing.get_type_hints(Config) | {name: entry.options for name, entry in EXPERIMENTS.items()}
+    del known["parts"]
+    _check_keys(path, values, known, "")
 
 
-def _check_keys(path: str, values: dict, cls: type, prefix: str) -> None:
-    hints = typing.get_type_hints(cls)
-    known = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+def _check_keys(path: str, values: dict, known: dict[str, Any], prefix: str) -> None:
     for key, value in values.items():
         if key not in known:
             guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
@@ -259,6 +242,6 @@ def _check_keys(path: str, values: dict, cls: type, prefix: str) -> None:
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, dict):
                 raise UserError(f"{path}: '{prefix}{key}' must hold 'option: value' lines; got {value!r}")
-            _check_keys(path, value, kind, f"{prefix}{key}.")
+            _check_keys(path, value, typing.get_type_hints(kind), f"{prefix}{key}.")
         elif typing.get_origin(kind) is tuple and not isinstance(value, list):
             raise UserError(f"{path}: '{prefix}{key}' must be a list such as [{value}]; got {value!r}")

@@ -12,20 +12,12 @@ from satgpu.geometry import uniform_on_sphere
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
 from satgpu.study.config import Config
 from satgpu.study.pipeline import prepare
-from satgpu.study.plan import TYPICAL_EPOCHS, deal
+from satgpu.study.plan import FIT_SHARE, TYPICAL_EPOCHS, deal, flops_per_row
 from satgpu.study.ranks import Ranks
-from satgpu.study.training import Study
+from satgpu.study.study import Study
 
 CALIBRATION_ROWS, CALIBRATION_PROBES, CALIBRATION_EPOCHS = 4200, 16, 4
 CALIBRATION_POINTS = 4000
-TRAIN_SHARE, FIT_SHARE = 0.7, 0.63  # of the points: training rows, and those left after the validation split
-
-
-def flops_per_row(n_features: int, hidden_layer_sizes: tuple[int, ...]) -> int:
-    """Arithmetic of one row in one epoch: forward, weight gradients, input gradients of all layers but the first."""
-    sizes = (n_features, *hidden_layer_sizes, 1)
-    products = [2 * a * b for a, b in zip(sizes, sizes[1:], strict=False)]
-    return 3 * sum(products) - products[0]
 
 
 @dataclass(frozen=True)
@@ -96,7 +88,7 @@ def forecast(study: Study, rates: Rates, processes: tuple[int, ...] = (1, 2, 4, 
 
 
 def _largest_share(study: Study, processes: int) -> float:
-    work = [sum(unit.cost for unit in deal(study.units(), rank, processes)) for rank in range(processes)]
+    work = [sum(unit.cost_s() for unit in deal(study.units(), rank, processes)) for rank in range(processes)]
     return max(work) / sum(work) if sum(work) else 1.0
 
 

@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from rich.console import Console
 
@@ -16,15 +15,16 @@ from satgpu.answers import read_run
 from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
 from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encoder, untrained_twin
 from satgpu.errors import UserError
-from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
+from satgpu.experiments import EXPERIMENTS
 from satgpu.run.folder import RunFolder
-from satgpu.run.rows import SimilarityRow, columns
 from satgpu.study.config import REPLICATES, Config, differences, read_config
 from satgpu.study.interrupt import Interruption
 from satgpu.study.plan import plan_units
 from satgpu.study.progress import RunProgress, spinner
 from satgpu.study.ranks import Ranks
-from satgpu.study.training import Loaded, Study, Training
+from satgpu.study.readouts import ReadoutRun
+from satgpu.study.study import Study, StudyEncoder
+from satgpu.study.training import ProbeRun
 
 
 def prepare(config: Config, ranks: Ranks) -> Study:
@@ -32,18 +32,16 @@ def prepare(config: Config, ranks: Ranks) -> Study:
     device = resolve_device(config.device, ranks.local_rank)
     encoders, specs, notice = _load_encoders(config, device)
     replicates = REPLICATES[device.type] if config.replicates == "auto" else config.replicates
-    if config.protocol == "notebook":
-        replicates = 1  # every seed of the notebook is 42
-    if "coastline" in config.experiments:
-        from satgpu.geometry.land import is_land
-
-        is_land(torch.zeros(1, 2, dtype=torch.float64))  # a missing land mask is told before anything is written
+    replicates = max(protocol.replicates(replicates) for protocol in config.protocols)
+    for name in config.experiments:
+        if EXPERIMENTS[name].needs:
+            EXPERIMENTS[name].needs()  # what is missing is told before anything is written
     _try_out(config, encoders)
     resolved = replace(config, device=device.type, encoders=specs, replicates=replicates)
     return Study(resolved, device, encoders, notice)
 
 
-def _try_out(config: Config, encoders: tuple[Loaded, ...]) -> None:
+def _try_out(config: Config, encoders: tuple[StudyEncoder, ...]) -> None:
     """Embed the first points: a table that lacks them, or a model that fails, is told before anything is written."""
     unit = next(plan_units(config, 1), None)
     if unit is not None:
@@ -52,7 +50,9 @@ def _try_out(config: Config, encoders: tuple[Loaded, ...]) -> None:
             loaded.encoder(lonlat_deg)
 
 
-def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, ...], tuple[str, ...], str | None]:
+def _load_encoders(
+    config: Config, device: torch.device
+) -> tuple[tuple[StudyEncoder, ...], tuple[str, ...], str | None]:
     """The compared encoders and their controls, the specs of the compared ones, and the notice."""
     where = {"revision": config.revision, "offline": config.offline}
     choice = choose_encoders(list(config.encoders), **where)
@@ -64,8 +64,8 @@ def _load_encoders(config: Config, device: torch.device) -> tuple[tuple[Loaded, 
         raise UserError(f"two of the encoders are called {sorted(repeated)[0]!r}; rename one of the files")
     beside = [encoder for encoder in controls if encoder.name not in names]
     names += [encoder.name for encoder in beside]
-    loaded = [Loaded(encoder, "compared", _twin(encoder, names)) for encoder in compared]
-    loaded += [Loaded(encoder, "control", _twin(encoder, names)) for encoder in beside]
+    loaded = [StudyEncoder(encoder, "compared", _twin(encoder, names)) for encoder in compared]
+    loaded += [StudyEncoder(encoder, "control", _twin(encoder, names)) for encoder in beside]
     return tuple(loaded), tuple(choice.specs), choice.notice
 
 
@@ -164,43 +164,23 @@ def _check_same_study(study: Study, path: Path) -> None:
             )
 
 
-def _encoder_facts(loaded: Loaded) -> dict[str, Any]:
+def _encoder_facts(loaded: StudyEncoder) -> dict[str, Any]:
     return loaded.encoder.provenance.as_dict() | {"role": loaded.role}
 
 
 def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console) -> None:
-    """Steps 2 to 4: similarity by rank 0, then this process's share of the probes."""
-    if ranks.rank == 0 and "similarity" in study.config.experiments and not (folder.path / "similarity.csv").exists():
-        with spinner(console, "similarity against distance"):
-            with interruption.at_once():
-                rows = _similarity(study, console)
-            folder.write_similarity(rows)
-    done = folder.finished_tasks() if (folder.path / "results.csv").exists() else set()
-    trainer = Training(study, folder, done, ranks)
-    with RunProgress(console, trainer.total, trainer.finished) as progress:
-        trainer.run(progress, interruption)
-    for notice in trainer.notices:
+    """Steps 2 to 4: this process's share of the read-outs and of the probes."""
+    done = folder.finished_tasks()
+    readouts, probes = ReadoutRun(study, folder, done, ranks), ProbeRun(study, folder, done, ranks)
+    finished = readouts.total - len(readouts.todo) + probes.finished
+    with RunProgress(console, readouts.total + probes.total, finished) as progress:
+        readouts.run(progress, interruption)
+        probes.run(progress, interruption)
+    for notice in (*readouts.notices, *probes.notices):
         console.print(f"[yellow]{notice}[/]")
     folder.sync()
     interruption.check()
     ranks.barrier()
-
-
-def _similarity(study: Study, console: Console) -> pd.DataFrame:
-    """All rows of similarity.csv. An encoder that gives no finite embedding has none, and the run goes on."""
-    options, seed, tables = study.config.similarity, study.config.seed, []
-    design = CircleDesign(options.circles, options.circle_points)
-    for loaded in study.encoders:
-        for protocol in study.config.protocols:
-            words = {"protocol": protocol, "role": loaded.role}
-            sizes = {"n_places": options.n_places, "n_bearings": options.n_bearings}
-            try:
-                tables.append(distance_table(loaded.encoder, options.distances_km, seed, **sizes, **words))
-                if protocol == "geodesic":
-                    tables.append(kernel_table(loaded.encoder, seed, design=design, **words))
-            except UserError as error:
-                console.print(f"[yellow]no similarity for {loaded.encoder.name}: {error}[/]")
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns(SimilarityRow)))
 
 
 def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
@@ -232,7 +212,7 @@ def _finish(folder: RunFolder, facts: dict[str, Any]) -> None:
     folder.fold_curves()
     ended = time.time()
     seconds = round(ended - datetime.fromisoformat(facts["started"]).timestamp())
-    probes = len(folder.finished_tasks())
+    probes = folder.finished_probes()
     folder.write_environment(facts | {"finished": _moment(ended), "seconds": seconds, "probes": probes})
 
 

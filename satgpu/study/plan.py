@@ -1,14 +1,24 @@
 """Step 1: from the options to units of work, listed lazily and in an order that any process can repeat."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from satgpu.experiments import EXPERIMENTS, Draw, TaskSet
-from satgpu.experiments.tasks import Points
+from satgpu.experiments import EXPERIMENTS, Draw, ReadoutTask, TaskSet
+from satgpu.geometry import Points, Protocol
 from satgpu.study.config import Config
 
-# Epochs of a typical probe: a weight for dealing and forecasts, not a result.
-TYPICAL_EPOCHS = 36
+# Weights for dealing and forecasts, not results: epochs of a typical probe, the share of the points that it is
+# fitted on (70 % less a tenth for validation), the features of a typical encoder, and one ordinary core.
+TYPICAL_EPOCHS, FIT_SHARE, TYPICAL_FEATURES = 36, 0.63, 256
+NOMINAL_FLOPS_PER_S, NOMINAL_POINTS_PER_S = 2e10, 2e4
+
+
+def flops_per_row(n_features: int, hidden_layer_sizes: tuple[int, ...]) -> int:
+    """Arithmetic of one row in one epoch: forward, weight gradients, input gradients of all layers but the first."""
+    sizes = (n_features, *hidden_layer_sizes, 1)
+    products = [2 * a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    return 3 * sum(products) - products[0]
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Unit:
         return self.task_sets[0].split_seed
 
     @property
-    def protocol(self) -> str:
+    def protocol(self) -> Protocol:
         return self.task_sets[0].protocol
 
     @property
@@ -38,25 +48,38 @@ class Unit:
         """One id for each probe, without the encoder."""
         return [task_id for tasks in self.task_sets for task_id in tasks.task_ids()]
 
-    @property
-    def cost(self) -> float:
-        """Training cost in point-probes: probes of a group share the encoding, but not the arithmetic."""
-        return self.points.n * (self.n_probes + 1)
+    def cost_s(self, hidden_layer_sizes: tuple[int, ...] = (128, 64)) -> float:
+        """Seconds of one encoder on one ordinary core: probes of a group share the encoding, not the arithmetic."""
+        flops = flops_per_row(TYPICAL_FEATURES, hidden_layer_sizes) * FIT_SHARE * TYPICAL_EPOCHS * self.n_probes
+        return self.points.n * (flops / NOMINAL_FLOPS_PER_S + 1 / NOMINAL_POINTS_PER_S)
+
+
+def draws(config: Config, replicates: int) -> Iterator[Draw]:
+    """Every protocol's replicates that differ from one another."""
+    for protocol in config.protocols:
+        for replicate in range(protocol.replicates(replicates)):
+            yield Draw(protocol, replicate, config.seed)
 
 
 def plan_units(config: Config, replicates: int) -> Iterator[Unit]:
-    """Every unit of the study, replicate by replicate."""
-    for protocol in config.protocols:
-        # A second replicate of the notebook would repeat the first: all its seeds are 42.
-        for replicate in range(replicates if protocol == "geodesic" else 1):
-            yield from _merged(_task_sets(config, Draw(protocol, replicate, config.seed)))
+    """Every unit of probes of the study, replicate by replicate."""
+    for draw in draws(config, replicates):
+        yield from _merged(_task_sets(config, draw))
+
+
+def plan_readouts(config: Config, replicates: int) -> Iterator[ReadoutTask]:
+    """Every read-out without probes, replicate by replicate."""
+    for draw in draws(config, replicates):
+        for name, entry in EXPERIMENTS.items():
+            if name in config.experiments and not entry.trains_probes:
+                yield from config.parts[name].readouts(draw)
 
 
 def _task_sets(config: Config, draw: Draw) -> Iterator[TaskSet]:
-    for name in EXPERIMENTS:
-        options = getattr(config, name)
-        if name not in config.experiments or name == "similarity":
+    for name, entry in EXPERIMENTS.items():
+        if name not in config.experiments or not entry.trains_probes:
             continue
+        options = config.parts[name]
         yield from options.task_sets(draw)
         if config.controls and hasattr(options, "control_sets"):
             yield from options.control_sets(draw)
@@ -71,15 +94,20 @@ def _merged(task_sets: Iterator[TaskSet]) -> Iterator[Unit]:
         yield Unit(tuple(together))
 
 
-def deal(units: Iterator[Unit], rank: int, world_size: int) -> Iterator[Unit]:
-    """This process's share: each unit goes to the process with the least work so far.
+Item = TypeVar("Item")
+
+
+def deal(
+    items: Iterable[Item], rank: int, world_size: int, cost: Callable[[Item], float] = Unit.cost_s
+) -> Iterator[Item]:
+    """This process's share: each item goes to the process with the least work so far.
 
     Every process walks the same list and comes to the same answer, so nothing
     has to be sent around. A unit is never cut: its inputs stay together.
     """
     work = [0.0] * world_size
-    for unit in units:
+    for item in items:
         owner = work.index(min(work))
-        work[owner] += unit.cost
+        work[owner] += cost(item)
         if owner == rank:
-            yield unit
+            yield item

@@ -1,4 +1,4 @@
-"""The live display of a run: probes finished of all, what is being done, time left."""
+"""The live display of a run: probes and read-outs finished of all, what is being done, time left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class RunProgress:
             TextColumn("{task.description:<34}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("probes"),
+            TextColumn("done"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -50,11 +50,11 @@ class RunProgress:
         self._bar.update(self._task, description=doing)
 
     def advance(self, doing: str) -> None:
-        """One probe has finished."""
+        """One probe or read-out has finished."""
         self._done += 1
         self._bar.update(self._task, completed=self._done, description=doing)
         if not self._live and self._total and self._done / self._total >= self._next_line:
-            self._console.print(f"{self._done} of {self._total} probes")
+            self._console.print(f"{self._done} of {self._total} done")
             self._next_line += 0.1
 
 

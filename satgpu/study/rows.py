@@ -15,10 +15,10 @@ from satgpu.probes import ProbeResult
 from satgpu.run.rows import PredictionRow, ProbeRow
 from satgpu.study.config import Config
 from satgpu.study.plan import Unit
+from satgpu.study.study import row_id
 
 # A probe has learned when its training accuracy beats the majority class by this many standard errors.
 LEARNED_STANDARD_ERRORS = 3.0
-_PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,6 @@ class DrawnUnit:
     train_rows: Tensor
     test_rows: Tensor
     probes: tuple[ProbeLabels, ...]
-
-
-def row_id(task_id: str, reader: str) -> str:
-    """The row's key: task and reader, without the signs that a CSV cell would need quotes for."""
-    return f"{task_id}/{reader}".translate(_PLAIN)
 
 
 def draw_unit(unit: Unit, device: torch.device | str = "cpu") -> DrawnUnit:
@@ -142,7 +137,7 @@ def _common(drawn: DrawnUnit, probe: ProbeLabels, task_id: str) -> dict[str, Any
     return {
         "task_id": task_id,
         "experiment": tasks.experiment,
-        "protocol": tasks.protocol,
+        "protocol": tasks.protocol.name,
         "replicate": tasks.replicate,
         "labels": "shuffled" if field.shuffled else "field",
         "pattern": field.pattern,

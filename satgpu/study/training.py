@@ -2,56 +2,28 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from satgpu.encoders import Encoder, encode
+from satgpu.encoders import encode
 from satgpu.geometry import unit_vectors
 from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, train_probes
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import ProbeCurveRow, ProbeRow
-from satgpu.study.config import Config
 from satgpu.study.interrupt import Interruption
-from satgpu.study.plan import Unit, deal, plan_units
+from satgpu.study.plan import Unit
 from satgpu.study.progress import RunProgress
 from satgpu.study.ranks import Ranks
-from satgpu.study.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row, row_id
+from satgpu.study.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row
+from satgpu.study.study import Study, StudyEncoder, row_id
 
 # Curves of at most about this many probes of an experiment and encoder are kept for the training quantiles.
 CURVES_KEPT = 256
 NOISY_NEIGHBOURS = 15
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """An encoder in its part: compared, or beside the comparison as a control."""
-
-    encoder: Encoder
-    role: str
-    twin: str = ""  # the name of its untrained twin in this run
-
-
-@dataclass(frozen=True)
-class Study:
-    """A run with everything decided: nothing of it depends on the machine's mood any more."""
-
-    config: Config  # encoders, replicates and device resolved
-    device: torch.device
-    encoders: tuple[Loaded, ...]
-    notice: str | None
-
-    @property
-    def replicates(self) -> int:
-        return int(self.config.replicates)
-
-    def units(self) -> Iterator[Unit]:
-        """All units of the study."""
-        return plan_units(self.config, self.replicates)
-
-
-class Training:
+class ProbeRun:
     """All probes of this process, streamed: units are drawn when the trainer has room, forgotten when done."""
 
     def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks):
@@ -59,18 +31,17 @@ class Training:
         self.total = sum(self._n_rows(unit) for unit in self._units())
         self.finished = sum(1 for unit in self._units() for task_id in self._row_ids(unit) if task_id in done)
         self.notices: list[str] = []
-        self._waiting: dict[tuple[str, str], tuple[DrawnUnit, ProbeLabels, Loaded]] = {}
+        self._waiting: dict[tuple[str, str], tuple[DrawnUnit, ProbeLabels, StudyEncoder]] = {}
         self._curve_share = self._curve_shares()
 
     def _units(self) -> Iterator[Unit]:
-        """This process's share, listed anew each time: a long study's plan is not kept in memory."""
-        return deal(self.study.units(), self.ranks.rank, self.ranks.world_size)
+        return (item for item in self.study.share(self.ranks) if isinstance(item, Unit))
 
     def _n_rows(self, unit: Unit) -> int:
         return unit.n_probes * (len(self.study.encoders) + self.study.config.controls)
 
     def _row_ids(self, unit: Unit) -> Iterator[str]:
-        readers = [loaded.encoder.name for loaded in self.study.encoders]
+        readers = [encoder.name for encoder in self.study.encoders]
         readers += ["nearest-neighbour"] if self.study.config.controls else []
         return (row_id(task_id, reader) for task_id in unit.task_ids() for reader in readers)
 
@@ -100,7 +71,7 @@ class Training:
             for loaded in self.study.encoders:
                 yield from self._encoder_groups(drawn, loaded)
 
-    def _encoder_groups(self, drawn: DrawnUnit, loaded: Loaded) -> Iterator[ProbeGroup]:
+    def _encoder_groups(self, drawn: DrawnUnit, loaded: StudyEncoder) -> Iterator[ProbeGroup]:
         """The unit's unfinished probes on one encoder: classification and regression apart."""
         name = loaded.encoder.name
         todo = [probe for probe in drawn.probes if row_id(probe.task_id, name) not in self.done]

@@ -1,0 +1,98 @@
+"""A study with everything decided, and the work that follows from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from satgpu.encoders import Encoder
+from satgpu.experiments import ReadoutTask
+from satgpu.run.rows import ReadoutRow
+from satgpu.study.config import Config
+from satgpu.study.plan import Unit, deal, plan_readouts, plan_units
+from satgpu.study.ranks import Ranks
+
+_PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
+
+
+def row_id(task_id: str, reader: str) -> str:
+    """The row's key: task and reader, without the signs that a CSV cell would need quotes for."""
+    return f"{task_id}/{reader}".translate(_PLAIN)
+
+
+@dataclass(frozen=True)
+class StudyEncoder:
+    """An encoder in its part: compared, or beside the comparison as a control."""
+
+    encoder: Encoder
+    role: str
+    twin: str = ""  # the name of its untrained twin in this run
+
+    @property
+    def name(self) -> str:
+        return self.encoder.name
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One read-out of one encoder."""
+
+    task: ReadoutTask
+    encoder: StudyEncoder
+
+    @property
+    def row_id(self) -> str:
+        return row_id(self.task.task_id, self.encoder.name)
+
+    def head(self) -> dict[str, object]:
+        """The columns of ``ReadoutRow``."""
+        provenance = self.encoder.encoder.provenance
+        head = ReadoutRow(
+            task_id=self.row_id,
+            protocol=self.task.protocol.name,
+            encoder=provenance.name,
+            role=self.encoder.role,
+            trained=provenance.trained,
+            twin=self.encoder.twin,
+            encoder_sha256=provenance.sha256,
+            replicate=self.task.replicate,
+        )
+        return vars(head)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A run with device, encoders and number of replicates decided."""
+
+    config: Config
+    device: torch.device
+    encoders: tuple[StudyEncoder, ...]
+    notice: str | None
+
+    @property
+    def replicates(self) -> int:
+        return int(self.config.replicates)
+
+    def units(self) -> Iterator[Unit]:
+        """All units of probes."""
+        return plan_units(self.config, self.replicates)
+
+    def readings(self) -> Iterator[Reading]:
+        """All read-outs without probes, of every encoder."""
+        for task in plan_readouts(self.config, self.replicates):
+            for encoder in self.encoders:
+                yield Reading(task, encoder)
+
+    def share(self, ranks: Ranks) -> Iterator[Unit | Reading]:
+        """This process's part of the work, listed anew each time: a long study's plan is not kept in memory."""
+
+        def everything() -> Iterator[Unit | Reading]:
+            yield from self.readings()
+            yield from self.units()
+
+        return deal(everything(), ranks.rank, ranks.world_size, self._cost_s)
+
+    def _cost_s(self, item: Unit | Reading) -> float:
+        if isinstance(item, Reading):
+            return item.task.cost_s
+        return item.cost_s(self.config.probes.hidden_layer_sizes) * len(self.encoders)
