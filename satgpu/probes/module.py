@@ -37,7 +37,7 @@ class ProbeModule(pl.LightningModule):
         self.automatic_optimization = False
         self.loop = loop
         self.means = torch.nn.ModuleDict(
-            {name: MeanMetric(nan_strategy="ignore") for name in ("train_loss", "val_score", "test_score")}
+            {name: _process_mean() for name in ("train_loss", "val_score", "test_score")}
         )
         self.error: BaseException | None = None
 
@@ -69,6 +69,11 @@ class ProbeModule(pl.LightningModule):
         report = self.loop.report
         self.log_dict({"probes": float(report.probes), "epochs": float(report.epochs)})
         self.log_dict({name: mean.compute() for name, mean in self.means.items() if mean.weight > 0})
+
+
+def _process_mean() -> MeanMetric:
+    """The mean over this process's probes: processes finish at different steps, and would wait for each other."""
+    return MeanMetric(nan_strategy="ignore", sync_on_compute=False)
 
 
 class Steps:
