@@ -190,7 +190,7 @@ def test_auto_falls_back_to_the_untrained_pair_and_says_so(tmp_path, no_hub):
     for offline, reason in ((False, "the hub could not give it"), (True, "offline mode was asked for")):
         choice = choose_encoders(["auto", "xyz"], cache_dir=tmp_path, offline=offline)
         assert choice.specs == [*FALLBACK_PAIR, "xyz"]
-        assert "Untrained encoders stand in for SatCLIP" in choice.notice
+        assert "stands in for SatCLIP" in choice.notice and "one picture" in choice.notice
         assert reason in choice.notice
         assert "\n" not in choice.notice
 

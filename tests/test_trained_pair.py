@@ -1,5 +1,6 @@
 """satgpu's own pair: the teacher's windows, the contrastive lessons, and the weights in the box."""
 
+import json
 import math
 
 import pytest
@@ -17,6 +18,7 @@ from satgpu.encoders.contrastive import (
     retrieval,
     train,
 )
+from satgpu.encoders.mini import MINI_NAMES
 from satgpu.encoders.teacher import EXTRACTORS, Picture, Teacher, cut_windows, describe, read_picture
 from satgpu.encoders.train_pair import _what_decides, train_command
 from satgpu.errors import UserError
@@ -131,6 +133,32 @@ def test_lessons_are_unit_features_of_places_uniform_by_area():
     assert lessons.features.shape == (600 + N_HELD_OUT, 8)
     torch.testing.assert_close(lessons.features.norm(dim=1), torch.ones(600 + N_HELD_OUT))
     assert torch.sin(torch.deg2rad(lessons.lonlat_deg[:, 1])).mean().abs() < 0.05
+
+
+@pytest.mark.parametrize("name", MINI_NAMES)
+def test_the_pair_in_the_box_loads_and_says_what_made_it(name):
+    encoder = load_encoder(name)
+    assert encoder.dim == 256 and encoder.provenance.trained and encoder.provenance.legendre_polys == int(name[6:])
+    assert "one picture" in encoder.provenance.source and len(encoder.provenance.sha256) == 64
+    path = encoder_file(name)
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert {"command", "git_commit", "picture_sha256", "teacher", "recipe"} <= set(metadata)
+    assert json.loads(metadata["recipe"])["seed"] == 0
+
+
+def test_the_pair_in_the_box_is_under_4_megabytes():
+    assert sum(encoder_file(name).stat().st_size for name in MINI_NAMES) < 4e6
+
+
+def encoder_file(name: str):
+    """The shipped file of one of the pair."""
+    from importlib.resources import files
+    from pathlib import Path
+
+    return Path(str(files("satgpu.encoders") / "weights" / f"{name}.safetensors"))
 
 
 def test_the_command_refuses_to_overwrite_in_one_line(tmp_path, capsys):

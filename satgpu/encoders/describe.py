@@ -2,6 +2,7 @@
 
 from satgpu.encoders import geoclip
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile
+from satgpu.encoders.mini import LICENCE, MINI_NAMES
 from satgpu.encoders.plugins import plugin_names
 
 COLUMNS = ("name", "dimension", "trained", "licence", "source")
@@ -10,6 +11,7 @@ COLUMNS = ("name", "dimension", "trained", "licence", "source")
 def describe_encoders() -> list[dict[str, str]]:
     """One row per kind of encoder, all values as text; the installed plug-ins last."""
     rows = [(name, "256", "yes", "MIT", f"hub `{HubFile.of_satclip(name).repo}`") for name in SATCLIP_NAMES]
+    rows += [(name, "256", "yes", LICENCE, "this package, taught by one picture") for name in MINI_NAMES]
     rows += [
         ("`path/to/satclip.ckpt`, `.safetensors`", "from the weights", "yes", "not stated", "your file"),
         ("geoclip", "512", "yes", geoclip.LICENCE, "package `geoclip`, else hub `" + geoclip.HUB_FILE.repo + "`"),

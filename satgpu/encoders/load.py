@@ -10,6 +10,7 @@ from satgpu.encoders.adapters import from_coordbench, from_torchgeo, has_encode,
 from satgpu.encoders.base import Encoder
 from satgpu.encoders.checkpoint import WEIGHT_SUFFIXES, read_weights_file
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile, fetch
+from satgpu.encoders.mini import MINI_NAMES, load_mini
 from satgpu.encoders.plugins import load_plugin, plugin_names
 from satgpu.encoders.satclip import LICENCE, satclip_from_file
 from satgpu.encoders.table import TABLE_SUFFIXES, EmbeddingTable, looks_like_table
@@ -17,7 +18,7 @@ from satgpu.errors import UserError, unknown_choice
 
 DTYPES = (torch.float32, torch.float64)
 # What a name may look like, for messages and help.
-NAME_FORMS = (*SATCLIP_NAMES, "untrained-l40", "sh-l40", "xyz", "rff-500km", "geoclip")
+NAME_FORMS = (*SATCLIP_NAMES, *MINI_NAMES, "untrained-l40", "sh-l40", "xyz", "rff-500km", "geoclip")
 
 
 def load_encoder(
@@ -31,7 +32,7 @@ def load_encoder(
     """The encoder that ``spec`` names.
 
     Args:
-        spec: a name, such as ``satclip-vit16-l40``, ``untrained-l40``, ``sh-l10``,
+        spec: a name, such as ``satclip-vit16-l40``, ``mini-l40``, ``untrained-l40``, ``sh-l10``,
             ``xyz``, ``rff-500km``, ``geoclip`` or an installed plug-in's; the path of
             a checkpoint, a location-only ``.safetensors`` or a table of embeddings;
             an object that is an encoder already; torchgeo's SatCLIP module; or an
@@ -63,6 +64,8 @@ def load_encoder(
         return _from_file(Path(spec).expanduser(), device, dtype)
     if spec in SATCLIP_NAMES:
         return _from_hub(spec, device, dtype, revision, offline, cache_dir)
+    if spec in MINI_NAMES:
+        return load_mini(spec, device, dtype)
     if spec == "geoclip":
         return geoclip.load_geoclip(device, dtype, revision, offline, cache_dir)
     maker = _makers().get(spec.split("-")[0])

@@ -9,11 +9,12 @@ from pathlib import Path
 from satgpu.encoders.base import Encoder
 from satgpu.encoders.controls import untrained_spec
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile, cached, demand, why_unreachable
+from satgpu.encoders.mini import MINI_NAMES
 from satgpu.encoders.siren import HarmonicSiren
 from satgpu.errors import UserError
 
 PREFERRED_PAIR = ("satclip-vit16-l10", "satclip-vit16-l40")
-FALLBACK_PAIR = ("untrained-l10", "untrained-l40")
+FALLBACK_PAIR = MINI_NAMES
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def choose_encoders(
 
     Args:
         specs: encoder names or paths; ``auto`` stands for the SatCLIP ViT16 pair
-            where it is cached or the hub answers, else for the untrained pair.
+            where it is cached or the hub answers, else for satgpu's own small pair.
         offline: never ask the hub.
         timeout_s: upper limit for asking.
         revision: branch, tag or commit of the hub repositories.
@@ -134,6 +135,6 @@ class _Asker:
 
 def _notice(reason: str) -> str:
     return (
-        "Untrained encoders stand in for SatCLIP (its weights could not be had: "
-        f"{reason}). Nothing here says anything about what SatCLIP learned."
+        "satgpu's own small pair, trained by us on one picture, stands in for SatCLIP (its weights could not be had: "
+        f"{reason}). Nothing here says anything about SatCLIP."
     )
