@@ -6,7 +6,7 @@ Table of contents; names load what they need when they are first used.
 * label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
 * resolution:     ``transfer_function``
-* answer:         ``kernel_resolution``, ``probe_resolution``
+* answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
 """
 
 import importlib
@@ -28,6 +28,7 @@ _HOME = {
     "ProbeOptions": "satgpu.probes",
     "train_probes": "satgpu.probes",
     "transfer_function": "satgpu.readouts.transfer",
+    "compare": "satgpu.answers.compare",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
     "UserError": "satgpu.errors",

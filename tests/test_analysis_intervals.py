@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from satgpu.answers import mean_interval, summarise
+from satgpu.answers.types import Unit
 from satgpu.readouts.bootstrap import deviation_weights, widening
 
 
@@ -38,14 +39,14 @@ def test_plain_percentile_bootstrap_is_too_narrow_for_three_replicates():
 
 def test_one_replicate_has_a_mean_and_no_interval():
     interval = mean_interval([0.6])
-    assert interval.mean == 0.6 and interval.n == 1
+    assert interval.value == 0.6 and interval.n == 1
     assert np.isnan(interval.low) and np.isnan(interval.high)
     assert 0.6 not in interval
 
 
 def test_missing_replicates_are_left_out():
     interval = mean_interval([0.6, np.nan, 0.62])
-    assert interval.n == 2 and interval.mean == pytest.approx(0.61)
+    assert interval.n == 2 and interval.value == pytest.approx(0.61)
     assert mean_interval([np.nan]).n == 0
 
 
@@ -55,11 +56,13 @@ def test_equal_replicates_have_an_interval_of_no_width():
     assert 0.5 in interval
 
 
-def test_higher_confidence_is_wider_and_the_seed_settles_the_draws():
+def test_higher_confidence_is_wider_and_rounding_bounds_the_width_from_below():
     values = [0.61, 0.64, 0.60, 0.66]
     narrow, wide = mean_interval(values, 0.8), mean_interval(values, 0.99)
     assert wide.low < narrow.low < narrow.high < wide.high
-    assert mean_interval(values, seed=3) == mean_interval(values, seed=3)
+    equal = mean_interval([0.5, 0.5, 0.5], rounding=1 / (6 * 100**2), unit=Unit.SHARE)
+    assert equal.high - equal.low == pytest.approx(2 * 4.3027 * np.sqrt(1 / 6 / 3) / 100, rel=1e-4)
+    assert equal.unit is Unit.SHARE
 
 
 def test_summary_averages_within_a_replicate_first():

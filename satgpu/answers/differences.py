@@ -10,8 +10,9 @@ import pandas as pd
 from scipy import stats
 
 from satgpu.answers.intervals import summarise
-from satgpu.errors import unknown_choice
-from satgpu.run.read import PROBE_COLUMNS, TASK_COLUMNS
+from satgpu.answers.pairs import paired_rows
+
+__all__ = ["Peak", "paired_differences", "paired_rows", "peak"]
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -110,34 +111,6 @@ def peak(table: pd.DataFrame, first: str, second: str, value: str = "test_accura
         tuple(together),
         int(row["n_replicates"]),
     )
-
-
-def paired_rows(
-    table: pd.DataFrame, first: str, second: str, by: list[str], value: str = "test_accuracy"
-) -> pd.DataFrame:
-    """One row per task and replicate that both encoders have: [*keys, replicate, first, second, difference]."""
-    for encoder in (first, second):
-        if encoder not in set(table["encoder"]):
-            raise unknown_choice("encoder", encoder, set(table["encoder"]))
-    rows = table[table["encoder"].isin([first, second]) & table[value].notna()]
-    if "labels" in rows and "labels" not in by:
-        rows = rows[rows["labels"] == "field"]
-    keys = [name for name in _identity(rows, first, second, by) if name in rows]
-    wide = rows.groupby([*keys, "encoder"], dropna=False)[value].mean().unstack("encoder")
-    wide = wide.reindex(columns=[first, second]).dropna().rename(columns={first: "first", second: "second"})
-    wide.columns.name = None
-    if "n_test" in rows and "n_test" not in keys:
-        wide["n_test"] = rows.groupby(keys, dropna=False)["n_test"].min()
-    return wide.reset_index().assign(difference=lambda pairs: pairs["second"] - pairs["first"])
-
-
-def _identity(rows: pd.DataFrame, first: str, second: str, by: list[str]) -> list[str]:
-    """Columns in which the two of a pair must agree."""
-    same_kind = "probe" in rows and set(rows.loc[rows["encoder"] == first, "probe"]) == set(
-        rows.loc[rows["encoder"] == second, "probe"]
-    )
-    probe = PROBE_COLUMNS if same_kind else ()  # nearest neighbours have no layers to agree in
-    return list(dict.fromkeys([*by, *TASK_COLUMNS, *probe, "replicate"]))
 
 
 def _p_values(pairs: pd.DataFrame, keys: list[str], finest: np.ndarray) -> np.ndarray:

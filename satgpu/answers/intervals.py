@@ -1,66 +1,66 @@
-"""Bootstrap intervals over replicates that stay honest when replicates are few.
+"""The mean of replicates and its interval: Student's, everywhere.
 
-The percentile bootstrap of a mean is too narrow for few replicates: it uses
-the normal's quantile where Student's is due, and the sample's variance with
-1/R in place of 1/(R-1). At three replicates it covers the truth 7 times in 10
-where it claims 95 in 100. Here the bootstrap's deviations from the mean are
-widened by ``t(R-1) / z * sqrt(R / (R-1))`` before the percentiles are taken
-(the same correction as in Hesterberg 2015, "What teachers should know about
-the bootstrap", the expanded percentile interval), which restores the coverage;
-``tests/test_analysis_intervals.py`` measures it.
+Three values have ten bootstrap resamples, and their percentiles cover the truth
+7 times in 10 where they claim 95 in 100; Student's quantiles know how few the
+values are. What is no mean (a crossing, a ratio) is bounded by resampling whole
+curves, widened to Student's width (``satgpu.readouts.bootstrap``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from satgpu.readouts.bootstrap import deviations, percentiles
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its interval; ``low`` and ``high`` are NaN for a single replicate."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    def __contains__(self, value: float) -> bool:
-        return bool(self.low <= value <= self.high)
+from satgpu.answers.types import Estimate, Unit
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Mean of the replicates with its bootstrap interval, widened for their number.
+class Interval(Estimate):
+    """An estimate whose value is also called its mean."""
+
+    @property
+    def mean(self) -> float:
+        return self.value
+
+
+def mean_interval(
+    values: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.NUMBER, rounding: float = 0.0
+) -> Interval:
+    """Mean of the replicates with Student's interval.
 
     Args:
         values: one value per replicate; NaNs are left out.
         confidence: share of repeated studies whose interval holds the truth.
-        seed: of the bootstrap's draws.
+        unit: of the values.
+        rounding: variance of a value that comes of its rounding alone; replicates that agree more closely are no
+            surer than that.
 
     Returns:
-        Interval; NaN bounds where there are fewer than two values.
+        Estimate; no interval where there are fewer than two values.
 
-    >>> mean_interval([0.61, 0.63, 0.62]).mean
-    0.62
+    >>> estimate = mean_interval([0.61, 0.63, 0.62])
+    >>> round(estimate.value, 3), round(estimate.low, 3), round(estimate.high, 3)
+    (0.62, 0.595, 0.645)
     """
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
     if len(values) == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
+        return Interval(np.nan, n=0, unit=unit)
     mean = float(values.mean())
     if len(values) == 1:
-        return Interval(mean, np.nan, np.nan, 1)
-    low, high = percentiles(deviations(values[None], confidence, seed)[0], confidence)
-    return Interval(mean, mean + low, mean + high, len(values))
+        return Interval(mean, n=1, unit=unit)
+    reach = float(student_reach(np.maximum(values.var(ddof=1), rounding), len(values), confidence))
+    return Interval(mean, mean - reach, mean + reach, len(values), unit)
+
+
+def student_reach(variance: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """How far the interval of a mean of n values reaches to either side; NaN for one value."""
+    n = np.asarray(n)
+    return stats.t.ppf(0.5 + confidence / 2, np.where(n > 1, n - 1.0, np.nan)) * np.sqrt(variance / np.maximum(n, 1))
 
 
 def summarise(
-    table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy", confidence: float = 0.95, seed: int = 0
+    table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy", confidence: float = 0.95
 ) -> pd.DataFrame:
     """Mean and interval of ``value`` for every group of ``by``, over replicates.
 
@@ -74,23 +74,7 @@ def summarise(
     table = table[table[value].notna()]
     per_replicate = table.groupby([*by, "replicate"], dropna=False, sort=True)[value].mean().reset_index()
     groups = per_replicate.groupby(by, dropna=False, sort=True)[value]
-    summary = groups.agg(["mean", "size"]).reset_index().rename(columns={"size": "n_replicates"})
-    summary["low"], summary["high"] = _group_bounds(
-        groups.ngroup().to_numpy(), per_replicate[value].to_numpy(), confidence, seed
-    )
+    summary = groups.agg(["mean", "var", "size"]).reset_index().rename(columns={"size": "n_replicates"})
+    reach = student_reach(summary["var"].to_numpy(), summary["n_replicates"].to_numpy(), confidence)
+    summary["low"], summary["high"] = summary["mean"] - reach, summary["mean"] + reach
     return summary[[*by, "mean", "low", "high", "n_replicates"]]
-
-
-def _group_bounds(group: np.ndarray, values: np.ndarray, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the mean of each group, all groups with the same number of replicates at once."""
-    sizes = np.bincount(group)
-    low, high = np.full(len(sizes), np.nan), np.full(len(sizes), np.nan)
-    ordered = values[np.argsort(group, kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    for size in np.unique(sizes[sizes > 1]):
-        which = np.flatnonzero(sizes == size)
-        values_GR = ordered[starts[which, None] + np.arange(size)]
-        draws = values_GR.mean(axis=1, keepdims=True) + deviations(values_GR, confidence, seed)
-        tails = [0.5 - confidence / 2, 0.5 + confidence / 2]
-        low[which], high[which] = np.quantile(draws, tails, axis=1, method="inverted_cdf")
-    return low, high

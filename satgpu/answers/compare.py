@@ -1,0 +1,109 @@
+"""Which of two encoders reads better, and in which cells of a table: the one rule behind every verdict."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from satgpu.answers.discoveries import FALSE_DISCOVERY_RATE, benjamini_hochberg
+from satgpu.answers.intervals import mean_interval
+from satgpu.answers.learning import luck_p
+from satgpu.answers.moderated import Moderated, moderated
+from satgpu.answers.pairs import PairedCells, paired_cells
+from satgpu.answers.types import Estimate, Unit
+
+FIRST, SECOND, UNDECIDED = "first", "second", "undecided"
+POOLED = (
+    "Student's t of paired replicates; variances and skewness pooled over the cells of the table, "
+    "q-values of Benjamini and Hochberg over them."
+)  # what a page says of any table of differences
+
+
+def compare(
+    table: pd.DataFrame,
+    first: str,
+    second: str,
+    by: Sequence[str] = ("scale_km",),
+    value: str = "test_accuracy",
+) -> pd.DataFrame:
+    """``second`` less ``first`` in every cell of ``by``, paired by replicate, with a verdict that holds over the table.
+
+    Variances are pooled over the cells, with a trend in accuracy and for at most four degrees of freedom; the
+    skewness that the cells share is taken out (``satgpu.answers.moderated``). Where all probes of an encoder in a
+    cell never learned and its neighbours did, p is not below the chance of that (``satgpu.answers.learning``).
+    The false discovery rate is held over the cells. One replicate decides nothing.
+
+    Args:
+        table: rows of results.csv, as ``satgpu.answers.read_results`` or ``pandas.read_csv`` give them.
+        first, second: names in the column ``encoder``.
+        by: columns that make a cell; no column makes one cell of everything.
+        value: column that is compared.
+
+    Returns:
+        DataFrame[*by, first_mean, second_mean, difference, low, high, t, df, p, q, verdict, n_replicates], in the
+        order of ``by``. Accuracies as shares of one; low and high bound the difference with 95 % in each cell; t,
+        df, p, q, low and high are NaN for a cell of one replicate. verdict is "second" or "first", whichever is
+        ahead, where q < 0.05, else "undecided".
+
+    Raises:
+        UserError: an encoder or a column that the table doesn't hold, or no pair of like probes.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    cells = paired_cells(table, first, second, by, value)
+    found = moderated_cells(cells)
+    p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_CC) for stuck in cells.stuck_CR)))
+    q = benjamini_hochberg(p)
+    low, high = found.interval()
+    both = ~np.isnan(cells.difference_CR)
+    columns = {
+        "first_mean": np.nanmean(np.where(both, cells.first_CR, np.nan), axis=1),
+        "second_mean": np.nanmean(np.where(both, cells.second_CR, np.nan), axis=1),
+        "difference": found.mean,
+        "low": low,
+        "high": high,
+        "t": found.t,
+        "df": np.where(found.n > 1, found.df, np.nan),
+        "p": p,
+        "q": q,
+        "verdict": verdicts(found.mean, q),
+        "n_replicates": found.n,
+    }
+    return cells.keys.assign(**columns)
+
+
+def moderated_cells(cells: PairedCells) -> Moderated:
+    """The differences of a table: their variance depends on the accuracy, and is no less than that of rounding."""
+    mean_accuracy_C = np.nanmean((cells.first_CR + cells.second_CR) / 2, axis=1)
+    return moderated(cells.difference_CR, mean_accuracy_C, cells.rounding_C)
+
+
+def verdicts(difference: np.ndarray, q: np.ndarray, level: float = FALSE_DISCOVERY_RATE) -> np.ndarray:
+    """"second", "first" or "undecided" for each cell."""
+    return np.where(q < level, np.where(difference > 0, SECOND, FIRST), UNDECIDED).astype(object)
+
+
+def contrast(
+    table: pd.DataFrame,
+    first: str,
+    second: str,
+    here: pd.Series | np.ndarray,
+    there: pd.Series | np.ndarray,
+    by: Sequence[str] = ("scale_km",),
+    value: str = "test_accuracy",
+) -> Estimate:
+    """How much further ``second`` is ahead of ``first`` in one group of cells than in another, paired by replicate.
+
+    Each replicate gives one number, the mean difference over the cells ``here`` less that over the cells
+    ``there``, so that what a replicate does to all its cells drops out. Replicates that lack a cell are left out.
+
+    Args:
+        here, there: True for the cells of each group, in the order of the rows of ``compare(table, ..., by)``.
+
+    Returns:
+        Estimate in points; no interval for one replicate.
+    """
+    cells = paired_cells(table, first, second, list(by), value)
+    here, there = np.asarray(here, dtype=bool), np.asarray(there, dtype=bool)
+    gain_R = cells.difference_CR[here].mean(axis=0) - cells.difference_CR[there].mean(axis=0)
+    rounding = sum(cells.rounding_C[group].mean() / group.sum() for group in (here, there))
+    return mean_interval(gain_R, unit=Unit.POINTS, rounding=rounding)
