@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from satgpu.probes import backprop
 from satgpu.probes.adam import AdamSettings, StackedAdam, adam_tensors, fused_adam, step_sizes
 from satgpu.probes.backprop import affine, forward, gradients, input_gradient, output_delta, row_losses, weight_gradient
-from satgpu.probes.cpu import torch_epoch
-from satgpu.probes.cpu.torch_epoch import compiled_minibatches, train_minibatches
+from satgpu.probes.cpu import torch_path
+from satgpu.probes.cpu.torch_path import compiled_minibatches, train_minibatches
 from satgpu.probes.draws import initial_parameters
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
@@ -181,7 +181,7 @@ def test_without_torchscript_the_same_lines_run_as_python(monkeypatch):
 
     monkeypatch.setattr(torch.jit, "script", gone)
     assert compiled_minibatches.__wrapped__() is train_minibatches
-    monkeypatch.setattr(torch_epoch, "HAS_ONEDNN", False)
+    monkeypatch.setattr(torch_path, "HAS_ONEDNN", False)
     assert compiled_minibatches.__wrapped__() is train_minibatches
 
 

@@ -1,8 +1,9 @@
 """What comes out: one result for each probe, one report for each call."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -68,6 +69,7 @@ class TrainingReport:
         seconds: wall time.
         useful_flops: floating point operations of live probes (products only).
         slots: probes that could train at once.
+        path: what computed the epochs, such as "fused avx512" or "torch".
         notices: what a person should know, such as memory that ran out.
         peak_memory_bytes: of the device's allocator on a GPU, of the process on a CPU.
         stopped: ``should_stop`` ended the call before all probes were done.
@@ -78,6 +80,7 @@ class TrainingReport:
     seconds: float = 0.0
     useful_flops: float = 0.0
     slots: int = 0
+    path: str = "torch"
     notices: list[str] = field(default_factory=list)
     peak_memory_bytes: int = 0
     stopped: bool = False
@@ -104,15 +107,26 @@ class TrainedProbe:
     validation_scores: np.ndarray
 
 
-def make_result(subgroup: Subgroup, member: int, trained: TrainedProbe) -> ProbeResult:
-    """Score the weights on the fitted and the test rows."""
+def make_result(
+    subgroup: Subgroup, member: int, trained: TrainedProbe, outputs: Callable[[Tensor], Tensor] | None = None
+) -> ProbeResult:
+    """Score the weights on the fitted and the test rows.
+
+    Args:
+        subgroup, member: of the probe.
+        trained: what came of it.
+        outputs: (n, C) raw outputs of (n, d) inputs by these weights; by torch if left out.
+    """
+    outputs = outputs or partial(raw_outputs, subgroup, trained.flat)
     group = subgroup.group
     stop_reason, failure = trained.stop_reason, trained.failure
     if not failure and not bool(torch.isfinite(trained.flat).all()):
         stop_reason, failure = "failed", f"non-finite weights after epoch {trained.n_iter}"
     test_rows = group.test_rows.to(subgroup.device)
-    train_score, _ = _score_rows(subgroup, trained.flat, subgroup.X_fit, subgroup.labels(member, subgroup.rows[0]))
-    test_score, predicted = _score_rows(subgroup, trained.flat, subgroup.X_test, subgroup.labels(member, test_rows))
+    fitted = predictions(outputs(subgroup.X_fit), group.task)
+    predicted = predictions(outputs(subgroup.X_test), group.task)
+    train_score = float(score(fitted, subgroup.labels(member, subgroup.rows[0]), group.task))
+    test_score = float(score(predicted, subgroup.labels(member, test_rows), group.task))
     has_score = not failure
     scaling = subgroup.scaling if group.keep_parameters else None
     return ProbeResult(
@@ -136,16 +150,11 @@ def make_result(subgroup: Subgroup, member: int, trained: TrainedProbe) -> Probe
     )
 
 
-def _score_rows(subgroup: Subgroup, flat: Tensor, X: Tensor, labels: Tensor) -> tuple[float, Tensor]:
-    """Score and predictions of one probe on (k, d) inputs with (k,) labels."""
-    task = subgroup.group.task
+def raw_outputs(subgroup: Subgroup, flat: Tensor, X: Tensor) -> Tensor:
+    """(n, C) raw outputs of one probe for (n, d) inputs."""
     weights, biases = subgroup.layout.weights(flat), subgroup.layout.biases(flat)
-    parts = [
-        predictions(forward(some, weights, biases, subgroup.options.activation)[-1], task)
-        for some in X.split(_ROWS_AT_ONCE)
-    ]
-    predicted = torch.cat(parts)
-    return float(score(predicted, labels, task)), predicted
+    activation = subgroup.options.activation
+    return torch.cat([forward(some, weights, biases, activation)[-1] for some in X.split(_ROWS_AT_ONCE)])
 
 
 def untrained_result(group: ProbeGroup, member: int, reason: str) -> ProbeResult:

@@ -9,6 +9,7 @@ import torch
 
 from satgpu.errors import UserError
 from satgpu.probes.cpu.engine import CpuEngine
+from satgpu.probes.cpu.fused_path import choose_path
 from satgpu.probes.gpu.engine import SlotEngine
 from satgpu.probes.groups import ProbeGroup, Subgroup, cut_to_subgroups, reasons_not_to_train
 from satgpu.probes.loop import Engine, TrainingLoop
@@ -27,6 +28,7 @@ def train_probes(
     dtype: torch.dtype = torch.float32,
     memory_budget_bytes: int | None = None,
     allow_tf32: bool = False,
+    cpu_path: str = "auto",
     on_result: Callable[[ProbeResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     lightning: bool = True,
@@ -41,6 +43,7 @@ def train_probes(
         dtype: of the arithmetic, float32 or float64.
         memory_budget_bytes: at most this much on the device; by default 80 % of what is free.
         allow_tf32: on a GPU, products of float32 in TensorFloat-32: faster, and not scikit-learn's numbers.
+        cpu_path: on a CPU, "auto" (``cpu.fused_path.choose_path`` tells the rule), "torch", or an instruction set.
         on_result: called from this thread with each result, in the order of finishing.
         should_stop: asked several times a second; True ends the call, unfinished probes are not reported.
         lightning: run under Lightning's Trainer, or as a bare loop (single small fits are sooner done so).
@@ -59,7 +62,7 @@ def train_probes(
     started = time.perf_counter()
     subgroups = _subgroups(groups, options, device, dtype, memory_budget_bytes)
     if device.type == "cpu":
-        engine: Engine = CpuEngine(subgroups, torch.get_num_threads(), report)
+        engine: Engine = CpuEngine(subgroups, choose_path(dtype, options, cpu_path), torch.get_num_threads(), report)
     else:
         engine = SlotEngine(subgroups, options, device, dtype, report, memory_budget_bytes)
     loop = TrainingLoop(engine, report, on_result, should_stop)

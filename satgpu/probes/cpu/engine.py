@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 
-from satgpu.probes.cpu.probe import CpuProbe, EpochData, epoch_data
-from satgpu.probes.cpu.torch_epoch import compiled_minibatches
+from satgpu.probes.cpu.probe import CpuProbe, Path
 from satgpu.probes.groups import Subgroup
 from satgpu.probes.results import ProbeResult, TrainingReport
 
@@ -28,12 +28,13 @@ class CpuEngine:
 
     Args:
         subgroups: pulled when there is room.
+        path: how an epoch is computed.
         n_threads: workers.
         report: epochs and operations are added to it.
     """
 
-    def __init__(self, subgroups: Iterator[Subgroup | ProbeResult], n_threads: int, report: TrainingReport):
-        self._subgroups = subgroups
+    def __init__(self, subgroups: Iterator[Subgroup | ProbeResult], path: Path, n_threads: int, report: TrainingReport):
+        self._subgroups, self._path = subgroups, path
         self._report = report
         self._results: queue.SimpleQueue[ProbeResult | BaseException] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -44,7 +45,7 @@ class CpuEngine:
         self._n_threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(n_threads, "satgpu-probes", initializer=torch.set_num_threads, initargs=(1,))
         report.slots = self._room
-        compiled_minibatches()  # here, in the caller's thread, and not in all workers at once
+        report.path = path.name
 
     @property
     def done(self) -> bool:
@@ -89,7 +90,7 @@ class CpuEngine:
                 ready.append(item)
             else:
                 self._in_training += len(item.members)
-                shared = SharedEpochs(item)
+                shared = SharedEpochs(item, self._path)
                 for member in item.members:
                     self._pool.submit(self._guarded, shared, member, None)
         return ready
@@ -105,7 +106,7 @@ class CpuEngine:
         """One epoch of one probe; then to the back of the queue, or out with its result."""
         if self._stopping.is_set():
             return
-        probe = probe or CpuProbe(shared.subgroup, member)
+        probe = probe or CpuProbe(shared.subgroup, member, self._path)
         epoch = probe.rule.epochs
         data = shared.take(epoch)
         probe.train_epoch(data)
@@ -125,19 +126,20 @@ class SharedEpochs:
 
     Args:
         subgroup: whose probes read them.
+        path: what gathers them.
     """
 
-    def __init__(self, subgroup: Subgroup):
-        self.subgroup = subgroup
+    def __init__(self, subgroup: Subgroup, path: Path):
+        self.subgroup, self.path = subgroup, path
         self._lock = threading.Lock()
-        self._data: dict[int, EpochData] = {}
+        self._data: dict[int, Any] = {}
         self._to_come: dict[int, int] = {0: len(subgroup.members)}  # epoch: probes that have yet to end it
 
-    def take(self, epoch: int) -> EpochData:
+    def take(self, epoch: int) -> Any:
         """The minibatches of an epoch."""
         with self._lock:
             if epoch not in self._data:
-                self._data[epoch] = epoch_data(self.subgroup, epoch)
+                self._data[epoch] = self.path.gather(self.subgroup, epoch)
             return self._data[epoch]
 
     def release(self, epoch: int, finished: bool) -> None:

@@ -1,0 +1,202 @@
+// What fused.cpp exports, on top of fused_kernel.h: a minibatch, an epoch, the outputs; compiled once for each instruction set.
+
+namespace NAMESPACE {
+
+// Sums of logarithms by way of products: one logarithm for many factors, each at least 1e-7 and at most 1.
+struct LogSum {
+  double sum = 0, factors = 1;
+  int n = 0;
+  void add(float p) {
+    factors *= p;
+    if (++n == 32) { sum += std::log(factors); factors = 1; n = 0; }
+  }
+  double value() const { return sum + std::log(factors); }
+};
+
+INLINE float clipped(float p) {  // to [eps, 1 - eps], as scikit-learn does; NaN stays NaN
+  return p < 1.1920929e-7f ? 1.1920929e-7f : p > 1 - 1.1920929e-7f ? 1 - 1.1920929e-7f : p;
+}
+
+// Δ = (f(z) - y) / rows in the place of z (rows, 1), and the sum of the rows' losses; y[r] is labels[order[r]].
+static double single_output_delta(int task, float* z, int rows, const float* labels, const int64_t* order, float* column) {
+  const float share = 1.0f / rows;
+  LogSum logs;
+  double squares = 0;
+  for (int r = 0; r < rows; r++) column[r] = z[r * PANEL];
+  if (task != REGRESSION)
+    for (int r = 0; r < rows; r += LANES) store(column + r, logistic(load(column + r)));
+  for (int r = 0; r < rows; r++) {
+    const float y = labels[order[r]], p = column[r];
+    if (task == REGRESSION) squares += 0.5 * (p - y) * (p - y);
+    else logs.add(clipped(y > 0.5f ? p : 1 - p));
+    z[r * PANEL] = (p - y) * share;
+  }
+  return squares - logs.value();
+}
+
+// The same for several classes, z (rows, n_classes).
+static double softmax_delta(float* z, int rows, int n_classes, const float* labels, const int64_t* order) {
+  LogSum logs;
+  for (int r = 0; r < rows; r++) {
+    auto at = [&](int c) -> float& { return z[((int64_t)(c / PANEL) * rows + r) * PANEL + c % PANEL]; };
+    float highest = at(0), sum = 0;
+    for (int c = 1; c < n_classes; c++) highest = highest < at(c) ? at(c) : highest;
+    for (int c = 0; c < n_classes; c += LANES) {
+      store(&at(c), exponential(load(&at(c)) - highest));
+      for (int i = c; i < c + LANES; i++)
+        if (i < n_classes) sum += at(i);
+        else at(i) = 0;
+    }
+    const int truth = (int)labels[order[r]];
+    logs.add(clipped(at(truth) / sum));
+    for (int c = 0; c < n_classes; c++) at(c) = (at(c) / sum - (c == truth)) / rows;
+  }
+  return -logs.value();
+}
+
+// Activations and raw output of some rows: out[i] is layer i's, (rows, units[i + 1]).
+static void forward(const Probe& o, const float* x, int rows, float** out) {
+  const float* w = o.w;
+  for (int i = 0; i < o.n_layers; i++) {
+    const int n_in = o.units[i], n_out = o.units[i + 1];
+    const int activation = i + 1 < o.n_layers ? o.activation : IDENTITY;
+    product(x, rows, n_in, w, n_in + 1, n_out, out[i], [&](int, int p, int n, float* c) {
+      activate(activation, w + (int64_t)(p * (n_in + 1) + n_in) * PANEL, n, c);
+    });
+    w += panel_floats(n_in + 1, n_out);
+    x = out[i];
+  }
+}
+
+static int64_t packed_floats(const Probe& o) {
+  int64_t n = 0;
+  for (int i = 0; i < o.n_layers; i++) n += panel_floats(o.units[i] + 1, o.units[i + 1]);
+  return n;
+}
+
+// Where a minibatch's tensors lie in the scratch memory; with `size` alone, how many floats that takes.
+struct Workspace {
+  float *out[MAX_LAYERS], *delta[MAX_LAYERS], *transposed, *column;
+  int64_t size = 0;
+  Workspace(const Probe& o, int rows, float* at) {
+    auto take = [&](int64_t n) { float* here = at + size; size += n; return here; };
+    int64_t widest = 0;
+    for (int i = 0; i < o.n_layers; i++) {
+      out[i] = take(panel_floats(rows, o.units[i + 1]));
+      delta[i] = i + 1 < o.n_layers ? take(panel_floats(rows, o.units[i + 1])) : out[i];
+      const int64_t n = i ? panel_floats(o.units[i + 1], o.units[i]) : 0;
+      widest = n > widest ? n : widest;
+    }
+    transposed = take(widest);
+    column = take((rows + LANES - 1) / LANES * LANES);
+  }
+};
+
+static int64_t workspace_floats(const Probe& o, int rows) {  // with room for the rows themselves
+  return Workspace(o, rows, nullptr).size + panel_floats(rows, o.units[0]);
+}
+
+// One minibatch: its summed loss, the squares of the weights before the update added to `squares`.
+static double step(const Probe& o, const float* x, int rows, const float* labels, const int64_t* order, float rate,
+                   float* scratch, V& squares) {
+  Workspace here(o, rows, scratch);
+  const int last = o.n_layers - 1;
+  const Adam settings = {rate, o.beta_1, o.beta_2, o.epsilon, o.alpha / rows};
+  forward(o, x, rows, here.out);
+  const int n_outputs = o.units[o.n_layers];
+  const double loss = n_outputs == 1 ? single_output_delta(o.task, here.out[last], rows, labels, order, here.column)
+                                     : softmax_delta(here.out[last], rows, n_outputs, labels, order);
+  int64_t at = packed_floats(o);
+  for (int i = last; i >= 0; i--) {
+    const int n_in = o.units[i], n_out = o.units[i + 1];
+    at -= panel_floats(n_in + 1, n_out);
+    if (i > 0) {
+      transpose(o.w + at, n_in, n_out, here.transposed);
+      const float* below = here.out[i - 1];
+      product(here.delta[i], rows, n_out, here.transposed, n_out, n_in, here.delta[i - 1], [&](int from, int p, int n, float* c) {
+        through_activation(o.activation, below + ((int64_t)p * rows + from) * PANEL, n, c);
+      });
+    }
+    update_layer(i ? here.out[i - 1] : x, here.delta[i], rows, n_in, n_out, o.w + at, o.m + at, o.v + at, settings, squares);
+  }
+  return loss;
+}
+
+// All minibatches of an epoch. losses[0] gets the summed loss of all rows, losses[1] the squares of the weights.
+static void epoch(const Probe& o, const float* x, int64_t n_rows, int batch, const float* labels, const int64_t* order,
+                  const float* rates, float* scratch, double* losses) {
+  losses[0] = losses[1] = 0;
+  for (int64_t r = 0; r < n_rows; r += batch) {
+    const int rows = n_rows - r < batch ? n_rows - r : batch;
+    V squares = {};
+    losses[0] += step(o, x + r * panels(o.units[0]) * PANEL, rows, labels, order + r, *rates++, scratch, squares);
+    losses[1] += total(squares);
+  }
+}
+
+// Rows x[order[r], :] of a matrix (., n_columns), or x[r, :] without an order, in panelled minibatches one after the other.
+static void pack_rows(const float* x, int64_t n_columns, const int64_t* order, int64_t n_rows, int batch, float* out) {
+  for (int64_t r = 0; r < n_rows; r += batch) {
+    const int rows = n_rows - r < batch ? n_rows - r : batch;
+    for (int p = 0; p < panels(n_columns); p++)
+      for (int i = 0; i < rows; i++, out += PANEL) {
+        const int wide = smaller(PANEL, n_columns - (int64_t)p * PANEL);
+        std::memcpy(out, x + (order ? order[r + i] : r + i) * n_columns + (int64_t)p * PANEL, wide * sizeof(float));
+        for (int k = wide; k < PANEL; k++) out[k] = 0;
+      }
+  }
+}
+
+// Raw outputs (n_rows, n_outputs) of plain rows x (n_rows, n_inputs), `batch` at a time.
+static void outputs(const Probe& o, const float* x, int64_t n_rows, int batch, float* scratch, float* out) {
+  const int n_inputs = o.units[0], n_outputs = o.units[o.n_layers];
+  for (int64_t r = 0; r < n_rows; r += batch) {
+    const int rows = n_rows - r < batch ? n_rows - r : batch;
+    Workspace here(o, rows, scratch);
+    float* packed = scratch + here.size;
+    pack_rows(x + r * n_inputs, n_inputs, nullptr, rows, rows, packed);
+    forward(o, packed, rows, here.out);
+    const float* z = here.out[o.n_layers - 1];
+    for (int i = 0; i < rows; i++)
+      for (int c = 0; c < n_outputs; c++) *out++ = z[((int64_t)(c / PANEL) * rows + i) * PANEL + c % PANEL];
+  }
+}
+
+// A layer's weights (n_out, n_in) and biases (n_out) into panels, or back out of them.
+static void pack_layer(float* weights, float* biases, int n_in, int n_out, float* packed, bool back) {
+  for (int j = 0; j < panels(n_out) * PANEL; j++) {
+    float* column = packed + (int64_t)(j / PANEL) * (n_in + 1) * PANEL + j % PANEL;
+    for (int k = 0; k <= n_in; k++) {
+      if (j >= n_out) { if (!back) column[k * PANEL] = 0; continue; }
+      float& plain = k < n_in ? weights[(int64_t)j * n_in + k] : biases[j];
+      if (back) plain = column[k * PANEL];
+      else column[k * PANEL] = plain;
+    }
+  }
+}
+
+// Operations a second of multiply-adds in registers, for about `seconds`: what a core can do at most.
+static double peak(double seconds) {
+  V x[PEAK_CHAINS];
+#pragma GCC unroll 16
+  for (int i = 0; i < PEAK_CHAINS; i++) x[i] = broadcast(1.0f + i);
+  const V a = broadcast(0.999f), b = broadcast(1e-3f);
+  int64_t n = 0;
+  const auto start = std::chrono::steady_clock::now();
+  double spent = 0;
+  while (spent < seconds) {
+    for (int k = 0; k < 100000; k++)
+#pragma GCC unroll 16
+      for (int i = 0; i < PEAK_CHAINS; i++) {
+        x[i] = x[i] * a + b;
+        KEEP(x[i]);
+      }
+    n += 100000;
+    spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return 2.0 * LANES * PEAK_CHAINS * n / spent;
+}
+
+const Functions functions = {NAME, PANEL, packed_floats, workspace_floats, epoch, outputs, pack_rows, pack_layer, peak};
+
+}  // namespace NAMESPACE
