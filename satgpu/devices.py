@@ -49,7 +49,10 @@ def resolve_device(name: str, local_rank: int = 0) -> torch.device:
 
 
 def machine_facts(device: torch.device) -> dict[str, object]:
-    """Device, cores and platform."""
+    """Device, cores, platform, and what computes the probes' epochs."""
+    from satgpu.probes.cpu.fused_path import choose_path  # not needed to resolve a device
+    from satgpu.probes.options import ProbeOptions
+
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "type": device.type,
@@ -58,6 +61,7 @@ def machine_facts(device: torch.device) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "python": platform.python_version(),
+        "probe_path": choose_path(torch.float32, ProbeOptions()).name if device.type == "cpu" else "gpu",
     }
 
 
