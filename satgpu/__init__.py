@@ -5,7 +5,7 @@ Table of contents; names load what they need when they are first used.
 * encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``, ``describe_encoders``
 * label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
-* resolution:     ``transfer_function``
+* resolution:     ``transfer_function``, ``local_transfer``, ``resolution_map``
 * answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
 """
 
@@ -29,6 +29,8 @@ _HOME = {
     "train_probes": "satgpu.probes",
     "transfer_function": "satgpu.readouts.transfer",
     "compare": "satgpu.answers.compare",
+    "local_transfer": "satgpu.readouts.local",
+    "resolution_map": "satgpu.readouts.map",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
     "UserError": "satgpu.errors",

@@ -40,7 +40,7 @@ class CheckedEmbedding:
             UserError: another number of rows, values that are not finite, an embedding that is the same
                 everywhere, or other numbers when some of the places are asked for again.
         """
-        Z = torch.cat([self._embed(chunk) for chunk in lonlat_deg.split(_CHUNK_POINTS)])
+        Z = torch.cat([self.embed(chunk) for chunk in lonlat_deg.split(_CHUNK_POINTS)])
         if not torch.isfinite(Z).all():
             bad = int((~torch.isfinite(Z)).any(1).sum())
             raise UserError(f"encoder {self.name!r}: {bad} of {len(Z)} places have NaN or infinite embeddings")
@@ -50,7 +50,8 @@ class CheckedEmbedding:
         self._check_again(lonlat_deg[:_TRIED_AGAIN], Z[:_TRIED_AGAIN], spread.mean().sqrt())
         return Z
 
-    def _embed(self, lonlat_deg: Tensor) -> Tensor:
+    def embed(self, lonlat_deg: Tensor) -> Tensor:
+        """(N, D) embeddings, whose number of rows alone is checked."""
         Z = torch.as_tensor(self._encoder(lonlat_deg.to(self._device)))
         n = len(lonlat_deg)
         if Z.ndim != 2 or len(Z) != n or Z.shape[1] < 1:
@@ -59,7 +60,7 @@ class CheckedEmbedding:
 
     def _check_again(self, lonlat_deg: Tensor, Z: Tensor, scale: Tensor) -> None:
         # A thousandth of the spread allows for sums in another order; dropout moves embeddings by the spread itself.
-        off = (self._embed(lonlat_deg) - Z).double().square().mean().sqrt() / scale
+        off = (self.embed(lonlat_deg) - Z).double().square().mean().sqrt() / scale
         if off > 1e-3:
             raise UserError(
                 f"encoder {self.name!r}: the same places gave other numbers the second time (off by {off:.2g} of"

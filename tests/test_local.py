@@ -1,0 +1,182 @@
+"""The local transfer function and the resolution map, against encoders whose local resolution is known."""
+
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+import satgpu
+from satgpu.errors import UserError
+from satgpu.geometry import EARTH_RADIUS_KM, great_circle_km, unit_vectors
+from satgpu.readouts.caps import Cap, CapDesign, Embedding, cap_shares
+from satgpu.readouts.edges import BEARINGS_DEG, SHARE_COLUMNS, anisotropy, bands_km, fine_edge_km
+from satgpu.validation.planted import CellCodes
+
+matplotlib.use("agg")
+QUICK = {"n_labels": 300, "n_test": 150, "draws": 1, "other_cells": (), "noise_free": False}
+CAP_CENTER = torch.tensor([0.0, 0.0], dtype=torch.float64)
+
+
+def smooth_features(xyz, length_km, waves=80):
+    """Random plane waves whose field decays over ``length_km``: an edge in proportion to it."""
+    generator = torch.Generator().manual_seed(3)
+    wavevectors = torch.randn(3, waves, generator=generator, dtype=torch.float64) * EARTH_RADIUS_KM / length_km
+    return torch.cat([(xyz @ wavevectors).cos(), (xyz @ wavevectors).sin()], dim=1)
+
+
+def fine_in_one_cap(lonlat_deg):
+    """Detail of 150 km within 4000 km of 0°, 0°; of 450 km elsewhere."""
+    fine = (great_circle_km(lonlat_deg, CAP_CENTER) < 4000)[:, None]
+    xyz = unit_vectors(lonlat_deg)
+    return torch.where(fine, smooth_features(xyz, 150.0), smooth_features(xyz, 450.0))
+
+
+def stretched_east_west(lonlat_deg, waves=128):
+    """Plane coordinates beside the equator with east-west stretched by 2, so that half the detail is read along it.
+
+    The waves lie evenly on a sunflower with a Gaussian spectrum: drawn ones would make a lopsided plant.
+    """
+    i = torch.arange(waves, dtype=torch.float64)
+    radius, angle = (-2 * torch.log1p(-(i + 0.5) / waves)).sqrt(), math.pi * (3 - math.sqrt(5)) * i
+    wavevectors = torch.stack([radius * angle.cos() / 2, radius * angle.sin()]) * EARTH_RADIUS_KM / 300.0
+    phase = torch.deg2rad(lonlat_deg) @ wavevectors
+    return torch.cat([phase.cos(), phase.sin()], dim=1)
+
+
+def test_map_shows_a_fine_cap_in_a_coarse_world():
+    result = satgpu.local_transfer(fine_in_one_cap, [(0, 0), (5, 8), (120, 40), (-100, -50)], **QUICK)
+    edge = result.edges()["fine_km"].to_numpy()
+    assert edge[2:].mean() / edge[:2].mean() == pytest.approx(3, rel=0.15)
+
+
+def test_stretched_encoder_has_the_anisotropy_and_bearing_of_the_stretch():
+    edge = satgpu.local_transfer(stretched_east_west, [(0, 0), (30, 0)], **QUICK).edges()
+    assert edge["anisotropy"].to_numpy() == pytest.approx([2, 2], rel=0.15)
+    from_north = (edge["finest_bearing_deg"] + 90) % 180 - 90
+    assert from_north.abs().max() < 10
+
+
+def test_codes_constant_in_cells_read_as_the_sinc_of_the_cell():
+    embedding, design = Embedding(CellCodes(100.0, dim=200)), CapDesign(n_labels=2000, n_test=800)
+    scales_km = (100.0, 141.4, 200.0)
+    caps = [Cap((50.0 * i, 20.0 * i - 30), km, 25.0, 0.0, i) for km in scales_km for i in range(4)]
+    found = cap_shares(embedding, caps, design).mean(-1).view(3, 4).mean(-1)
+    assert found.tolist() == pytest.approx([share_of_cells(100.0, km) for km in scales_km], abs=0.04)
+
+
+def share_of_cells(cell_km, half_wave_km):
+    """What the mean over a cell keeps of a plane wave: the mean over directions of sinc² · sinc²."""
+    theta = np.linspace(0, np.pi, 400, endpoint=False)
+    x = cell_km / (2 * half_wave_km)
+    return float((np.sinc(x * np.cos(theta)) ** 2 * np.sinc(x * np.sin(theta)) ** 2).mean())
+
+
+def test_ratio_of_edges_hardly_depends_on_cells_and_tolerance():
+    edges = [
+        satgpu.local_transfer(
+            satgpu.load_encoder(f"untrained-l{polys}", device="cpu"),
+            [(10, 30)],
+            (50.0, 100.0, 200.0, 400.0, 800.0),
+            other_cells=(16.0,),
+            n_labels=400,
+            n_test=150,
+            draws=1,
+        ).edges()
+        for polys in (10, 40)
+    ]
+    assert len(edges[0]) == 3
+    ratio = edges[0]["fine_km"] / edges[1]["fine_km"]
+    assert ratio.between(2.0, 2.6).all()
+
+
+def test_shares_do_not_move_with_offset_scale_or_neighbours():
+    def moved(lonlat_deg):
+        plain = stretched_east_west(lonlat_deg)
+        return (plain + 10) * torch.logspace(-3, 3, plain.shape[1], dtype=torch.float64)
+
+    caps = [Cap((lon, 0.0), 400.0, 36.0, 0.01, seed) for seed, lon in enumerate((0.0, 10.0))]
+    plain, design = Embedding(stretched_east_west), CapDesign(200, 100)
+    together = cap_shares(plain, caps, design)
+    torch.testing.assert_close(cap_shares(Embedding(moved), caps, design), together, atol=1e-6, rtol=0)
+    torch.testing.assert_close(cap_shares(plain, caps[1:], design), together[1:], atol=1e-9, rtol=0)
+
+
+def test_bands_are_never_joined_across_a_gap_and_open_ends_say_so():
+    scales = [25, 50, 100, 200, 400]
+    assert bands_km(scales, [0.9, 0.9, 0.1, 0.1, 0.9]) == [
+        (0.0, pytest.approx(70.7, abs=0.1)),
+        (pytest.approx(282.8, abs=0.1), np.inf),
+    ]
+    assert bands_km(scales, [0.1] * 5) == [] and math.isnan(fine_edge_km(scales, [0.1] * 5))
+    assert fine_edge_km(scales, [0.2, 0.2, 0.2, 0.8, 0.9]) == pytest.approx(100 * math.sqrt(2))
+
+
+def test_anisotropy_of_an_ellipse_is_exact_at_any_bearing():
+    angle = np.radians(BEARINGS_DEG - 30)
+    ratio, bearing = anisotropy(100 * np.hypot(np.cos(angle), 3 * np.sin(angle)))
+    assert (ratio, bearing) == (pytest.approx(3), pytest.approx(30))
+
+
+def test_edges_lie_between_scales_a_sixth_of_an_octave_apart():
+    shares = satgpu.local_transfer(stretched_east_west, [(0, 0)], **QUICK).shares
+    scale, share = np.sort(shares["scale_km"]), shares.sort_values("scale_km")["share"].to_numpy()
+    at = int(np.flatnonzero(np.diff(share >= 0.5))[0])
+    assert np.log2(scale[at + 1] / scale[at]) <= 1 / 6
+
+
+def test_map_has_a_tidy_table_intervals_and_a_picture(monkeypatch):
+    monkeypatch.setattr("satgpu.readouts.world.coastlines", list)  # reading the land mask takes seconds
+    quick = {"n_labels": 300, "n_test": 60, "scales_km": (100.0, 400.0, 800.0)}
+    calls = []
+    result = satgpu.resolution_map(stretched_east_west, 9, progress=lambda *caps: calls.append(caps), **quick)
+    assert len(result.table) == 9 and calls[-1][0] == calls[-1][1] == len(result.local.shares)
+    read = result.table[result.table["fine_km"] > 0]
+    assert (read["low"] < read["fine_km"]).all() and (read["fine_km"] < read["high"]).all()
+    assert read["relative"].median() == pytest.approx(1, abs=0.3)
+    assert "places" in str(result)
+    axes = result.plot()
+    assert axes.get_title().startswith("stretched_east_west")
+    matplotlib.pyplot.close(axes.figure)
+
+
+def test_table_has_one_row_per_direction():
+    result = satgpu.local_transfer(stretched_east_west, [(0, 0)], (200.0, 400.0), **QUICK)
+    table = result.table()
+    assert len(table) == len(result.shares) * len(SHARE_COLUMNS)
+    assert table.groupby("scale_km")["share"].mean().to_numpy() == pytest.approx(
+        result.shares.set_index("scale_km")["share"].to_numpy()
+    )
+    assert "36 cells" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scales_km": (100.0, 1600.0)}, "up to 800 km"),
+        ({"scales_km": (100.0,)}, "two cell sizes"),
+        ({"places": [(10.0, 95.0)]}, "longitude comes first"),
+        ({"places": torch.empty(0, 2)}, "one or more"),
+        ({"tolerance": -0.1}, "tolerance is -0.1"),
+        ({"cells": 1.0}, "4 to 400 cells"),
+        ({"n_labels": 20}, "50 labels or more"),
+        ({"n_test": 2}, "20 test places"),
+        ({"noise": -1.0}, "0 or more"),
+        ({"draws": (1, 2)}, "one for each of the 1 places"),
+        ({"encoder": lambda lonlat: torch.ones(len(lonlat), 3)}, "the same everywhere"),
+        ({"encoder": lambda lonlat: torch.rand(len(lonlat), 3)}, "other numbers the second time"),
+        ({"encoder": lambda lonlat: lonlat[1:]}, "places must give"),
+        ({"encoder": lambda lonlat: lonlat.where(lonlat > 0, torch.nan)}, "NaN or infinit"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(change, words):
+    wanted = {"encoder": stretched_east_west, "places": [(0.0, 0.0)]} | change
+    with pytest.raises(UserError) as error:
+        satgpu.local_transfer(**wanted)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_map_of_few_places_is_refused():
+    with pytest.raises(UserError, match="8 places or more"):
+        satgpu.resolution_map(stretched_east_west, 3)
