@@ -10,10 +10,11 @@ from torch import Tensor
 
 from satgpu.errors import UserError
 from satgpu.geometry.sampling import uniform_on_sphere
-from satgpu.readouts.linear import PLACES_A_RANK
 from satgpu.seeds import derive_seed
 
-_ELEMENTS = 1 << 28  # of one draw's embeddings: 2 GB in float64
+# A ceiling wants so many places for each dimension (see ``linear.ceiling_curve``).
+PLACES_A_RANK = 8
+_ELEMENTS = 1 << 27  # of one draw's embeddings: 1 GB in float64, and some times that while they are factorised
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def draw_places(embedding: Callable, n: int, n_test: int, seed: int, replicate: 
     """A draw for ``n`` labels; with further places where a ceiling needs more than there are.
 
     Raises:
-        UserError: the embeddings would take more than 2 GB.
+        UserError: the embeddings would take more than 1 GB.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "transfer", "places", replicate))
     places = uniform_on_sphere(n + n_test, generator)
@@ -64,7 +65,7 @@ def draw_places(embedding: Callable, n: int, n_test: int, seed: int, replicate: 
     missing = PLACES_A_RANK * Z.shape[1] - len(places)
     if max(len(places), len(places) + missing) * Z.shape[1] > _ELEMENTS:
         raise UserError(
-            f"{len(places)} places of {Z.shape[1]} dimensions need over 2 GB; give fewer labels or n_test, or"
+            f"{len(places)} places of {Z.shape[1]} dimensions need over 1 GB; give fewer labels or n_test, or"
             " project the embedding to fewer dimensions first"
         )
     if missing > 0:

@@ -20,12 +20,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satgpu.readouts.harmonic_fields import degree_of_targets, harmonics_in_blocks, random_combinations, sum_by_degree
+from satgpu.readouts.draws import PLACES_A_RANK
+from satgpu.readouts.harmonic_fields import (
+    PRIORS,
+    degree_of_targets,
+    harmonics_in_blocks,
+    prior_power,
+    random_combinations,
+    sum_by_degree,
+)
 from satgpu.readouts.ridge import Penalty, Ridge
 
 # Random fields of a degree that choose its penalty; all its harmonics instead move no share by more than .001.
 FIELDS_A_DEGREE = 8
-PLACES_A_RANK = 8
+COMPOSITE_FIELDS = 16
 # The coarse step through the penalties, in half decades; the steps between follow around the best.
 _COARSE = 3
 
@@ -38,7 +46,8 @@ class LinearCurve:
         share: (L,) R² against the noise-free harmonics at places never seen, pooled over each degree.
         ceiling: (L,) share of each degree in the span of the embedding at the labelled places; NaN where
             there are fewer than 8 places a rank.
-        penalty: of each degree.
+        composite: (priors,) R² on composite fields, pooled over the fields of a prior.
+        penalty: of each degree, then of each prior.
         rank, dropped: of the embedding at the labelled places.
         eigenvalues: (K,) of the Gram matrix over N: variances along the components.
         overlaps: (K, L) Σ (UᵀF)²/N over the harmonics of a degree: 2l+1 of them in full would be 2l+1.
@@ -46,6 +55,7 @@ class LinearCurve:
 
     share: Tensor
     ceiling: Tensor
+    composite: Tensor
     penalty: Penalty
     rank: int
     dropped: int
@@ -88,22 +98,25 @@ def linear_curve(
     """
     ridge = Ridge.factor(Z, exact=True)
     basis = ridge.basis(Z_test)
-    products, fields = [], []
+    powers = [prior_power(prior, l_max) for prior in PRIORS]
+    products, fields, composite = [], [], torch.zeros(1, dtype=torch.float64)
     for first, last, values in harmonics_in_blocks(torch.cat([places_deg, test_deg]).to(ridge.U), l_max):
         train = values[: ridge.n]
         products.append(_products(ridge, basis, train, values[ridge.n :], first, last))
         parts = train.split([2 * degree + 1 for degree in range(first, last + 1)], dim=1)
         mixes = random_combinations(first, last, FIELDS_A_DEGREE, generator)
         fields += [part @ mix.to(part) for part, mix in zip(parts, mixes, strict=True)]
-    labels = torch.cat(fields, 1)
+        composite = composite.to(values) + values @ _composite_mix(powers, first, last, generator).to(values)
+    labels = torch.cat([*fields, composite[: ridge.n]], 1)
     labels = labels + math.sqrt(noise) * _normal(labels.shape, generator).to(labels)
-    groups = torch.arange(l_max).repeat_interleave(FIELDS_A_DEGREE)
-    penalty = ridge.choose(labels, groups, every=_COARSE)
+    sizes = torch.tensor([FIELDS_A_DEGREE] * l_max + [COMPOSITE_FIELDS] * len(PRIORS))
+    penalty = ridge.choose(labels, torch.arange(len(sizes)).repeat_interleave(sizes), every=_COARSE)
     gram, basis_sum = basis.mT @ basis, basis.sum(0)
     share = [_share(ridge, gram, basis_sum, len(basis), p, penalty, noise, generator) for p in products]
     return LinearCurve(
         share=torch.cat(share).cpu(),
         ceiling=torch.cat([_ceiling(ridge, p) for p in products]).cpu(),
+        composite=_composite_share(ridge, basis, labels, composite[ridge.n :], penalty).cpu(),
         penalty=penalty,
         rank=int(ridge.rank),
         dropped=int(ridge.dropped),
@@ -178,6 +191,23 @@ def _share(
     error = squares - 2 * cross + (C * (gram @ C)).sum(0)
     total = p.test_squares - p.test_sum.square() / m
     return 1 - sum_by_degree(error, p.first, p.last) / sum_by_degree(total, p.first, p.last)
+
+
+def _composite_mix(powers: list, first: int, last: int, generator: torch.Generator) -> Tensor:
+    """(T, priors · fields) coefficients of the harmonics of some degrees in composite fields of each prior."""
+    columns = []
+    for power in powers:
+        mixes = random_combinations(first, last, COMPOSITE_FIELDS, generator)
+        columns.append(torch.cat([mix * math.sqrt(p) for mix, p in zip(mixes, power[first - 1 : last], strict=True)]))
+    return torch.cat(columns, 1)
+
+
+def _composite_share(ridge: Ridge, basis: Tensor, labels: Tensor, truth: Tensor, penalty: Penalty) -> Tensor:
+    """(priors,) R² pooled over the composite fields, which are the last of the labels."""
+    n_fields = truth.shape[1]
+    predicted = ridge.predict(basis, ridge.project(labels[:, -n_fields:]), penalty.per_target()[-n_fields:])
+    missed = (truth - predicted).square().sum(0).view(-1, COMPOSITE_FIELDS).sum(1)
+    return 1 - missed / (truth - truth.mean(0)).square().sum(0).view(-1, COMPOSITE_FIELDS).sum(1)
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -15,14 +15,17 @@ import pandas as pd
 import torch
 
 from satgpu.errors import UserError, unknown_choice
+from satgpu.geometry.sphere import unit_vectors
+from satgpu.readouts import readers
+from satgpu.readouts.coordinates import composite_bound, degree_known_bound
 from satgpu.readouts.draws import Draw, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
-from satgpu.readouts.harmonic_fields import half_wavelength_km
+from satgpu.readouts.harmonic_fields import PRIORS, half_wavelength_km, prior_power
 from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
 from satgpu.readouts.linear import ceiling_curve, linear_curve
 from satgpu.readouts.ridge import float64_device
 
-READERS = ("linear",)
+READERS = ("linear", "mlp", "neighbours", "coordinates")
 _HEADLINE_LABELS_A_DIMENSION = 10
 Interval = tuple[float, float]
 
@@ -45,6 +48,9 @@ class TransferFunction:
         cutoff_km: half wavelength where the share falls to half the plateau; 0 where it doesn't fall within
             l_max, NaN where nothing is read.
         capacity_interval, ..., cutoff_km_interval: 95 % over draws of places, NaN with one draw.
+        composite, composite_interval: by prior ("power-law", "flat"), share read of fields that mix all degrees.
+        bound: (L,) greatest expected share of a reader of places that knows the degree; reader "coordinates" only.
+        composite_bound: by prior, the same for a reader that knows the prior; reader "coordinates" only.
         runs: (coarse_km, fine_km, firm) of every run of degrees with a share of at least ½.
         dim, rank: of the embedding; the rank is the numerical one at the most places seen.
         n_labels, noise, reader, seed: of the measurement.
@@ -69,6 +75,10 @@ class TransferFunction:
     plateau_interval: Interval
     cutoff_km: float
     cutoff_km_interval: Interval
+    composite: dict[str, float]
+    composite_interval: dict[str, Interval]
+    bound: np.ndarray | None
+    composite_bound: dict[str, float] | None
     runs: list[tuple[float, float, bool]]
     dim: int
     rank: int
@@ -81,8 +91,8 @@ class TransferFunction:
     ceiling_RL: np.ndarray = field(repr=False)
 
     def table(self) -> pd.DataFrame:
-        """One row a degree: ``degree``, ``scale_km``, ``share``, ``low``, ``high``, ``ceiling``."""
-        columns = ("degree", "scale_km", "share", "low", "high", "ceiling")
+        """One row a degree: ``degree``, ``scale_km``, ``share``, ``low``, ``high``, ``ceiling``, ``bound`` if any."""
+        columns = ("degree", "scale_km", "share", "low", "high", "ceiling") + ("bound",) * (self.bound is not None)
         return pd.DataFrame({name: getattr(self, name) for name in columns})
 
     def __str__(self) -> str:
@@ -101,7 +111,10 @@ class Measured:
     """What a reader found at one draw of places."""
 
     share: np.ndarray  # (L,)
+    composite: np.ndarray  # (priors,)
     edge: np.ndarray  # (L,) bool: the penalty was picked on the edge of its grid
+    bound: np.ndarray | None = None
+    composite_bound: np.ndarray | None = None
     dropped: int = 0
     ceiling: np.ndarray | None = None
     rank: int | None = None
@@ -124,7 +137,10 @@ def transfer_function(
     Args:
         encoder: callable from (n, 2) degrees, longitude first, to (n, dim) embeddings.
         n_labels: labelled places, uniform by area.
-        reader: "linear", ridge with the penalty of each degree by exact leave-one-out.
+        reader: "linear", ridge with the penalty of each degree by exact leave-one-out; "mlp", the notebook's
+            probe on standardised inputs, regression (minutes a draw; some degrees, those between interpolated);
+            "neighbours" in the embedding; "coordinates", an adaptive Gaussian process on the places with the
+            bounds beside it, whatever the encoder is (None will do).
         noise: variance of the label noise, as a share of the field's.
         l_max: highest degree; 64 is half a wavelength of 310 km.
         replicates: draws of places.
@@ -149,11 +165,11 @@ def transfer_function(
     if reader not in READERS:
         raise unknown_choice("reader", reader, READERS)
     device = float64_device(device)
-    embedding = CheckedEmbedding(encoder, device)
+    embedding = _coordinates() if reader == "coordinates" else CheckedEmbedding(encoder, device)
     found = []
     for replicate in range(replicates):
         draw = draw_places(embedding, n_labels, n_test, seed, replicate, device)
-        found.append(_with_ceiling(_read_linearly(draw, l_max, noise), draw, l_max))
+        found.append(_with_ceiling(_read(reader, draw, l_max, noise), draw, l_max))
     return summarise(embedding.name, draw.dim, found, n_labels, noise, reader, seed)
 
 
@@ -194,6 +210,8 @@ def summarise(
         values |= {key: mean, f"{key}_interval": tuple(limits)}
     # Of the mean curve, so that the numbers of a table belong to the curve beside it.
     values |= {"plateau": plateau(share), "cutoff_km": cutoff_km(share)}
+    composite, *composite_limits = interval_over_draws(np.stack([m.composite for m in found]))
+    bounds = [m.composite_bound for m in found if m.composite_bound is not None]
     edge_L = np.stack([m.edge for m in found]).any(0)
     return TransferFunction(
         name=name,
@@ -203,6 +221,10 @@ def summarise(
         low=low,
         high=high,
         ceiling=ceiling_RL.mean(0),
+        composite=dict(zip(PRIORS, composite.tolist(), strict=True)),
+        composite_interval=dict(zip(PRIORS, zip(*np.stack(composite_limits).tolist(), strict=True), strict=True)),
+        bound=np.mean([m.bound for m in found], axis=0) if bounds else None,
+        composite_bound=dict(zip(PRIORS, np.mean(bounds, axis=0).tolist(), strict=True)) if bounds else None,
         runs=runs_km(share, share_RL if len(found) > 1 else None),
         dim=dim,
         rank=int(np.median(rank_R)),
@@ -210,16 +232,18 @@ def summarise(
         noise=noise,
         reader=reader,
         seed=seed,
-        notes=_notes(share, edge_L, dim, max(m.dropped for m in found), n_labels),
+        notes=_notes(share, edge_L, dim, max(m.dropped for m in found), n_labels, reader),
         share_RL=share_RL,
         ceiling_RL=ceiling_RL,
         **values,
     )
 
 
-def _notes(share: np.ndarray, edge_L: np.ndarray, dim: int, dropped: int, n_labels: int) -> tuple[str, ...]:
+def _notes(
+    share: np.ndarray, edge_L: np.ndarray, dim: int, dropped: int, n_labels: int, reader: str
+) -> tuple[str, ...]:
     notes = []
-    if n_labels < _HEADLINE_LABELS_A_DIMENSION * (dim - dropped):
+    if reader == "linear" and n_labels < _HEADLINE_LABELS_A_DIMENSION * (dim - dropped):
         notes.append(f"n-limited: {n_labels} labels are fewer than 10 for each of {dim - dropped} dimensions")
     height = plateau(share)
     if np.isnan(height):
@@ -237,12 +261,44 @@ def _notes(share: np.ndarray, edge_L: np.ndarray, dim: int, dropped: int, n_labe
     return tuple(notes)
 
 
+def _coordinates() -> CheckedEmbedding:
+    embedding = CheckedEmbedding(unit_vectors)
+    embedding.name = "coordinates"
+    return embedding
+
+
+def _read(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
+    if reader == "linear":
+        return _read_linearly(draw, l_max, noise)
+    if reader == "mlp":
+        return _read_with_mlps(draw, l_max, noise)
+    fields = readers.draw_fields(draw, l_max, noise)
+    by = {"neighbours": readers.read_by_neighbours, "coordinates": readers.read_by_gaussian_process}[reader]
+    share = readers.pooled_r2(fields.truth, by(draw, fields, noise), fields.groups)
+    found = Measured(share[:l_max], share[l_max:], np.zeros(l_max, dtype=bool))
+    if reader == "coordinates":
+        found.bound = degree_known_bound(draw.places_deg, l_max, noise).numpy()
+        powers = (prior_power(prior, l_max) for prior in PRIORS)
+        found.composite_bound = np.array([composite_bound(draw.places_deg, p, noise)[0] for p in powers])
+    return found
+
+
+def _read_with_mlps(draw: Draw, l_max: int, noise: float) -> Measured:
+    """Some degrees; those between are interpolated, of which there are none below 6."""
+    degrees = readers.measured_degrees(l_max)
+    fields = readers.some_degrees(readers.draw_fields(draw, l_max, noise, readers.MLP_FIELDS), degrees)
+    share = readers.pooled_r2(fields.truth, readers.read_by_mlps(draw, fields, noise), fields.groups)
+    between = np.interp(np.arange(1, l_max + 1), degrees, share[: len(degrees)])
+    return Measured(between, share[len(degrees) :], np.zeros(l_max, dtype=bool))
+
+
 def _read_linearly(draw: Draw, l_max: int, noise: float) -> Measured:
     generator = draw.generator("linear")
     curve = linear_curve(draw.Z, draw.Z_test, draw.places_deg, draw.test_deg, l_max, noise, generator)
     return Measured(
         share=curve.share.numpy(),
-        edge=curve.penalty.edge.cpu().numpy(),
+        composite=curve.composite.numpy(),
+        edge=curve.penalty.edge[:l_max].cpu().numpy(),
         dropped=curve.dropped,
         ceiling=curve.ceiling.numpy(),
         rank=curve.rank,
