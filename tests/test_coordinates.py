@@ -7,7 +7,10 @@ from scipy.special import eval_legendre
 
 from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.geometry import uniform_on_sphere, unit_vectors
+from satgpu.readouts import readers
 from satgpu.readouts.coordinates import composite_bound, degree_known_bound
+from satgpu.readouts.draws import draw_places
+from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import prior_power
 from satgpu.readouts.readers import measured_degrees
 from satgpu.readouts.transfer import transfer_function
@@ -60,9 +63,21 @@ def test_no_reader_beats_the_bounds_and_all_read_coarse_fields():
         assert all(curve.composite[p] <= coordinates.composite_bound[p] + 0.03 for p in curve.composite), reader
 
 
-def test_mlps_read_too():
-    curve = transfer_function(_mix, reader="mlp", n_labels=100, n_test=100, l_max=2, replicates=1)
-    assert curve.share[0] > 0.3 and np.isnan(curve.low).all()
+def test_mlps_read_the_same_noisy_fields():
+    draw = draw_places(CheckedEmbedding(_mix), 250, 200, 0, 0, torch.device("cpu"))
+    fields = readers.some_degrees(readers.draw_fields(draw, 2, 0.1, 2), np.array([1]))
+    few = readers.Fields(fields.labels[:, :1], fields.truth[:, :1], fields.groups[:1], 2)
+    share = readers.pooled_r2(few.truth, readers.read_by_mlps(draw, few, 0.1), few.groups)
+    assert share.shape == (1,) and share[0] > 0.7
+
+
+def test_degrees_an_mlp_skips_are_interpolated(monkeypatch):
+    def half(draw, fields, noise):
+        return fields.truth * (1 - fields.groups.clamp(max=9).double() / 10).sqrt()
+
+    monkeypatch.setattr(readers, "read_by_mlps", half)
+    curve = transfer_function(_mix, reader="mlp", **{**SMALL, "l_max": 9, "replicates": 1})
+    assert (np.diff(curve.share) < 0).all() and np.isnan(curve.low).all() and len(curve.share) == 9
 
 
 def test_an_mlp_reads_all_coarse_degrees_and_the_last():
