@@ -37,8 +37,6 @@ def published():
 @pytest.mark.parametrize(
     ("claim", "verdict", "number"),
     [
-        ("sweet_spot_peak", "undecided", "+15.7 points at 800 km and +15.2 points at 725 km"),
-        ("sweet_spot_range", "undecided", "+16.2 points"),
         ("region_gain", "contradicted", "10° +4.3 points"),
         ("smaller_regions", "contradicted", "30° region +30.9 points"),
         ("similarity_500", "contradicted", "L=40 0.54"),
@@ -47,7 +45,6 @@ def published():
         ("continents_alike", "contradicted", "Europe +30.4 points"),
         ("continent_gain", "contradicted", "0 of 36 hold"),
         ("use_second_within_continent", "undecided", "-0.4 points"),
-        ("global_use_first", "contradicted", "675 km +16.2 points"),
         ("regression_use_first", "undecided", "no regression was run"),
         ("boundary_preference", "undecided", "-0.4 points"),
     ],
@@ -69,9 +66,7 @@ def test_run_supports_what_was_planted(run):
     for claim in ("finer_kernel", "finer_probe_global", "finer_probe_local"):
         assert run.loc[claim, "verdict"] == "supported"
         assert "satclip-vit16-l40 is finer than satclip-vit16-l10" in run.loc[claim, "statement"]
-    assert run.loc["ahead_where", "statement"].startswith("satclip-vit16-l40 is ahead at 300 to 900 km")
     assert run.loc["use_second_within_continent", "verdict"] == "supported"
-    assert run.loc["global_use_first", "verdict"] == "contradicted"
     assert run.loc["shuffled_at_chance", "verdict"] == "supported"
 
 
@@ -115,7 +110,7 @@ def test_equal_encoders_are_undecided():
         synthetic.Planted("b", 700.0, legendre_polys=20),
     )
     table = judged(twins, replicates=3)
-    for claim in ("finer_probe_global", "finer_probe_local", "finer_kernel", "ahead_where"):
+    for claim in ("finer_probe_global", "finer_probe_local", "finer_kernel"):
         assert table.loc[claim, "verdict"] == "undecided", claim
 
 

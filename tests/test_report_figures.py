@@ -13,11 +13,11 @@ from report_run import NOTICE, SIX, STAND_INS, make_run
 
 from satgpu.report import coast, maps
 from satgpu.report.coastline import draw_coastline
-from satgpu.report.curves import draw_sweet_spot
-from satgpu.report.figures import FIGURES, draw_figures
+from satgpu.report.figures import sweet_spot
+from satgpu.report.figures_old import FIGURES, draw_figures
 from satgpu.report.heatmaps import draw_scale_region
 from satgpu.report.resolution import draw_resolution
-from satgpu.report.style import RC, assign_looks, nice_km_ticks
+from satgpu.report.style import RC, assign_styles, nice_km_ticks
 from satgpu.report.view import open_views
 
 
@@ -129,9 +129,9 @@ def test_one_replicate_hatches_every_cell(tmp_path):
 
 
 def test_title_states_the_finding_only_where_replicates_support_it(standin, tmp_path):
-    assert draw_sweet_spot(standin).title.startswith("L=40 leads L=10 by up to ")
+    assert sweet_spot.draw(standin.run, standin.answers).title.startswith("L=40 leads L=10 by up to ")
     single = view_of(tmp_path, STAND_INS, 1, experiments=("sweet_spot",))
-    assert draw_sweet_spot(single).title == "Checkerboard accuracy by cell size, whole globe"
+    assert sweet_spot.draw(single.run, single.answers).title == "Checkerboard accuracy by cell size, whole globe"
 
 
 def test_resolution_figure_draws_the_skill_of_the_table(standin):
@@ -146,7 +146,7 @@ def test_resolution_figure_draws_the_skill_of_the_table(standin):
 
 
 def test_an_untrained_control_shares_the_colour_of_its_trained_twin():
-    looks = assign_looks(
+    looks = assign_styles(
         ["satclip-vit16-l10", "satclip-vit16-l40"],
         ["untrained-l10", "untrained-l40", "xyz"],
         {"satclip-vit16-l10": 10, "satclip-vit16-l40": 40, "untrained-l10": 10, "untrained-l40": 40},
@@ -157,7 +157,7 @@ def test_an_untrained_control_shares_the_colour_of_its_trained_twin():
 
 
 def test_compared_colours_are_told_apart_in_grey():
-    looks = assign_looks(["a", "b"], [], {})
+    looks = assign_styles(["a", "b"], [], {})
     grey = [
         np.dot([int(look.colour[i : i + 2], 16) for i in (1, 3, 5)], (0.2126, 0.7152, 0.0722))
         for look in looks.values()

@@ -14,7 +14,7 @@ from satgpu.errors import UserError
 from satgpu.report import compare_runs, print_tables
 from satgpu.report.boundaries import draw_boundaries
 from satgpu.report.contents import contents_of
-from satgpu.report.findings import peak_section, region_section
+from satgpu.report.findings import region_section
 from satgpu.report.headline import effective_resolution, headline
 from satgpu.report.learned import learned_section
 from satgpu.report.summary import summary_markdown
@@ -40,15 +40,6 @@ def rows_of(folder, experiment):
     return table[(table["experiment"] == experiment) & (table["probe"] == "mlp") & (table["labels"] == "field")]
 
 
-def test_peak_sentence_holds_the_largest_paired_difference(trained):
-    differences = paired_differences(
-        rows_of(trained, "sweet_spot"), "satclip-vit16-l10", "satclip-vit16-l40", by=["scale_km"]
-    )
-    best = differences.loc[differences["difference"].idxmax()]
-    expected = points_interval(best["difference"], best["low"], best["high"])
-    assert f"{expected} at {best['scale_km']:g} km cells" in peak_section(open_views(trained)[0]).sentences[0]
-
-
 def test_how_much_is_learned_sets_the_untrained_pair_beside_the_trained(trained):
     section = learned_section(open_views(trained)[0])
     untrained = paired_differences(rows_of(trained, "sweet_spot"), "untrained-l10", "untrained-l40", by=[])
@@ -69,7 +60,6 @@ def test_without_untrained_twins_the_share_is_not_known(tmp_path):
 
 def test_one_replicate_decides_nothing(single):
     view = open_views(single)[0]
-    assert "undecided" in " ".join(peak_section(view).sentences)
     assert all("undecided, one replicate" in sentence for sentence in region_section(view).sentences)
     text = summary_markdown(contents_of([view]))
     assert "One replicate has no intervals" in text and "L=40 leads in 0, L=10 in 0" in text

@@ -1,4 +1,22 @@
-"""Tables to knowledge: intervals, differences, effective resolution, claims and their verdicts."""
+"""From a run's tables to answers: each question once, in a file of its own.
+
+    answers = answer_run(read_run("logs/NAME"))
+
+To add a question (an experiment ``shape``, say):
+
+1. ``satgpu/experiments/shape.py`` says what to read, and has one entry in the registry.
+2. ``satgpu/answers/shape.py`` has ``TITLE``, and ``answer(run) -> list[Answer]``, where ``run`` holds the rows of one
+   protocol. Sentences of the notebook's (``sentences.printed``) and satgpu's own (``sentences.own``) about the one
+   question stand together, and share one Estimate a number. Ids are ``shape.detail``. An answer with
+   ``headline=True`` opens page and summary. Tables of estimates that a figure wants are functions of the run in
+   the same file, wrapped in ``satgpu.run.read.once`` so that they are computed once.
+   A table of differences comes from ``tables.differences``, a mean from ``tables.means``; rows from ``run.probes``
+   or ``run.shape`` and never from a mask. Return [] where the run has no rows.
+3. ``satgpu/report/figures/shape.py``, if a picture is wanted, has ``draw(run, answers, narrow) -> Picture | None``
+   and draws those tables. None where there is nothing to draw.
+
+The files are found by their names; the order on the page is that of ``ORDER`` here, the rest after it by name.
+"""
 
 from satgpu.answers.claims import judge_claims, judge_published
 from satgpu.answers.convergence import convergence_table, effect_of_leaving_out, named_troubles

@@ -206,8 +206,6 @@ def boundary_preference(evidence: Evidence) -> Finding | None:
 
 
 NOTEBOOK_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
-    "sweet_spot_range": ("{second}'s sweet spot is about 500 to 800 km", sweet_spot_range),
-    "sweet_spot_peak": ("{second}'s peak advantage is at one scale", sweet_spot_peak),
     "region_gain": ("{second} gains 10 to 30 points in smaller regions", region_gain),
     "smaller_regions": ("Smaller regions favour {second}: constraining the region's size helps it", smaller_is_better),
     "similarity_500": ("At 500 km the similarity of {second} is about 0.3, of {first} about 0.9", similarity_at_500),
@@ -221,7 +219,6 @@ NOTEBOOK_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
         "For tasks at 400 to 800 km within a continent: use {second}",
         use_second_within_continent,
     ),
-    "global_use_first": ("For global tasks: use {first}", global_use_first),
     "regression_use_first": ("For regression: use {first}", regression_use_first),
     "boundary_preference": ("{second} prefers one kind of boundary", boundary_preference),
 }

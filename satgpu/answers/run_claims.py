@@ -171,7 +171,6 @@ RUN_CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
     "finer_kernel": ("By its embedding alone one encoder is finer", finer_kernel),
     "finer_probe_global": ("By probes over the globe one encoder is finer", finer_probe_global),
     "finer_probe_local": ("By probes in small caps one encoder is finer", finer_probe_local),
-    "ahead_where": ("Where each encoder is ahead", ahead_where),
     "advantage_learned": ("How much of {second}'s advantage is learned", advantage_learned),
     "beats_xyz": ("Both encoders read more than the coordinates alone", beats_xyz),
     "beats_nearest": ("Both encoders read more than the nearest neighbour in space", beats_nearest),

@@ -109,6 +109,8 @@ class Answer:
         recompute: the call that gives the numbers again from the tables.
         p: of the test behind the verdict, for the false-discovery control over a report
             (``satgpu.answers.discoveries``); None where nothing was tested.
+        claim: the notebook's own words, where the statement says what was measured beside them.
+        headline: belongs into the first paragraph of page and summary.
     """
 
     id: str
@@ -119,6 +121,8 @@ class Answer:
     values: Mapping[str, Estimate | str] = field(default_factory=dict)
     recompute: str = ""
     p: float | None = None
+    claim: str = ""
+    headline: bool = False
 
     @property
     def question(self) -> str:

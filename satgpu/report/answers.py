@@ -3,7 +3,7 @@
 from .headline import effective_resolution
 from .learned import learned_section
 from .view import RunView
-from .words import count, km_interval, listing, points_interval
+from .words import count, km_interval, listing, sentence
 
 
 def short_answers(view: RunView) -> list[tuple[str, list[str]]]:
@@ -48,20 +48,7 @@ def _where_better(view: RunView) -> list[str]:
     if not view.pair:
         return []
     first, second = view.pair_labels
-    phrases = []
-    if view.peak is not None:
-        peak = view.peak
-        value = points_interval(peak.difference, peak.low, peak.high)
-        decided = view.peak_verdict != "undecided"
-        near = (
-            f" (anywhere between {min(peak.indistinguishable_km):g} and {max(peak.indistinguishable_km):g} km)"
-            if len(peak.indistinguishable_km) > 1 and view.replicates > 1
-            else ""
-        )
-        phrases.append(
-            f"On the globe the difference {second} minus {first} peaks at {peak.scale_km:g} km cells{near}: {value}"
-            + ("." if decided else ", which is undecided.")
-        )
+    phrases = [sentence(answer) for answer in view.answers if answer.id == "sweet_spot.peak"]
     for experiment, by, noun in (
         ("scale_region", ["region", "span_deg", "scale_km"], "combinations of region, span and scale"),
         ("patterns", ["pattern", "scale_km"], "patterns and scales"),

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from .sheet import Picture, close_sheet, open_sheet
-from .style import FAINT, INK, NEAREST, QUIET, SHUFFLED, log_km_axis, percent_axis, reference_line, say_empty
+from .style import INK, NEAREST, QUIET, SHUFFLED, percent_axis, reference_line, say_empty
 from .view import STARVED_BELOW, RunView
 from .words import listing, percent, points_interval
 
@@ -114,68 +113,6 @@ def difference_limits(axes: Axes) -> tuple[float, float]:
 UNDECIDED_HANDLE = Line2D(
     [], [], color=QUIET, marker="o", linestyle="", markerfacecolor="white", markersize=5.5, label="undecided"
 )
-
-
-def draw_sweet_spot(view: RunView, narrow: bool = False) -> Picture:
-    """Accuracy and paired difference by cell size of the global checkerboard."""
-    figure, axes = open_sheet(2 if view.pair else 1, narrow)
-    means = all_means(view, "sweet_spot", ["scale_km"])
-    if means.empty:
-        return no_scores(view, figure, axes, "sweet_spot_fine", "Checkerboard accuracy by cell size")
-    handles = plot_means(axes[0], view, means, "scale_km")
-    _accuracy_axis(axes[0], view.rows("sweet_spot"), means)
-    log_km_axis(axes[0], means["scale_km"], "cell size (km)")
-    title, alt = "Checkerboard accuracy by cell size, whole globe", curve_words(view, means, "scale_km", "km cells")
-    if view.pair:
-        differences = view.differences(view.rows("sweet_spot"), ["scale_km"])
-        handles += _sweet_spot_difference(axes[1], view, differences)
-        title, sentence = sweet_spot_finding(view, title)
-        alt += " " + sentence
-    close_sheet(figure, title, handles, view.footer, view.notice)
-    caption = (
-        "Left: test accuracy of MLP probes. Right: difference paired by replicate; filled where the "
-        "interval and the false-discovery control decide, white where they do not."
-    )
-    return Picture("sweet_spot_fine", figure, title, alt, caption if view.pair else "Test accuracy of MLP probes.")
-
-
-def sweet_spot_finding(view: RunView, plain: str) -> tuple[str, str]:
-    """A title that states the peak only where the replicates support it, and the peak in a sentence."""
-    peak = view.peak
-    if peak is None:
-        return plain, ""
-    first, second = view.pair_labels
-    value = points_interval(peak.difference, peak.low, peak.high)
-    sentence = f"Largest difference {second} minus {first}: {value} at {peak.scale_km:g} km cells."
-    if view.peak_verdict != "second":
-        return plain, sentence
-    low, high = min(peak.indistinguishable_km), max(peak.indistinguishable_km)
-    where = f"peak between {low:g} and {high:g} km" if high > low else f"peak at {low:g} km"
-    return f"{second} leads {first} by up to {100 * peak.difference:.0f} points; {where}", sentence
-
-
-def _sweet_spot_difference(axes: Axes, view: RunView, differences: pd.DataFrame) -> list:
-    """The right panel: the pair, and beside it the same difference without training."""
-    first, second = view.pair_labels
-    handles = [plot_difference(axes, differences, "scale_km", INK, f"{second} minus {first}")]
-    if view.untrained_pair:
-        twins = view.differences(view.rows("sweet_spot"), ["scale_km"], view.untrained_pair)
-        handles.append(
-            plot_difference(axes, twins, "scale_km", QUIET, "the same, untrained controls", marker="s", hollow=True)
-        )
-    if view.peak is not None and len(view.peak.indistinguishable_km) > 1:
-        axes.axvspan(
-            min(view.peak.indistinguishable_km),
-            max(view.peak.indistinguishable_km),
-            color=FAINT,
-            alpha=0.6,
-            linewidth=0,
-            zorder=0,
-        )
-        handles.append(Patch(color=FAINT, label="scales not told apart from the peak"))
-    difference_axis(axes, first, second)
-    log_km_axis(axes, differences["scale_km"], "cell size (km)")
-    return [*handles, UNDECIDED_HANDLE]
 
 
 def draw_region_size(view: RunView, narrow: bool = False) -> Picture:

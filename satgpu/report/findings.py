@@ -17,7 +17,7 @@ from .learned import learned_section
 from .other_findings import boundary_section, coastline_section, similarity_section
 from .section import Section, paired_call, tally_words
 from .view import EXPERIMENT_TITLES, PROBE_EXPERIMENTS, STARVED_BELOW, RunView
-from .words import count, listing, pattern_label, percent_interval, points_interval, sampling_label
+from .words import listing, pattern_label, percent_interval, points_interval, sampling_label, sentence
 
 MEASURES = (
     "Half similarity: the distance at which the mean cosine similarity of two places falls to one half. "
@@ -50,29 +50,12 @@ def sections(view: RunView) -> list[Section]:
 
 
 def peak_section(view: RunView) -> Section:
-    """Where the second encoder of the pair leads most, and the scales that can't be told from it."""
-    rows = view.rows("sweet_spot")
-    recompute = paired_call("sweet_spot", "scale_km", more="; peak and satgpu.answers.evidence.contrast")
+    """The answers about the sweet spot."""
+    own = [answer for answer in view.answers if answer.question == "sweet_spot"]
     if not view.pair:
-        return Section("Sweet spot", _single(view, rows, "scale_km", "km cells"), "satgpu.answers.summarise")
-    peak, table = view.peak, view.differences(rows, ["scale_km"])
-    if peak is None:
-        return Section("Sweet spot")
-    first, second = view.pair_labels
-    value = points_interval(peak.difference, peak.low, peak.high)
-    sentences = [
-        f"Largest difference, {second} minus {first}: {value} at {peak.scale_km:g} km cells (global checkerboard)."
-    ]
-    near = peak.indistinguishable_km
-    if view.replicates < 2:
-        sentences.append("One replicate: nothing tells this scale from its neighbours, so the peak is undecided.")
-    elif len(near) > 1:
-        sentences.append(
-            f"The replicates cannot tell it from {count(len(near) - 1, 'other scale')} between {min(near):g} "
-            f"and {max(near):g} km."
-        )
-    sentences.append(tally_words(view, table, "scale"))
-    return Section("Sweet spot", sentences, recompute)
+        return Section("Sweet spot", _single(view, view.rows("sweet_spot"), "scale_km", "km cells"), "")
+    words = [f"The notebook: “{a.claim}”. {sentence(a)} ({a.verdict})" if a.claim else sentence(a) for a in own]
+    return Section("Sweet spot", words, own[0].recompute if own else "")
 
 
 def region_section(view: RunView) -> Section:

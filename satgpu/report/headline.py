@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from .style import EARTH_HALF_KM, encoder_label, km_text
+from satgpu.run.names import encoder_label
+
+from .style import EARTH_HALF_KM, km_text
 from .view import STARVED_BELOW, RunView
 from .words import km_interval
 

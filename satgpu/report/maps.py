@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+from satgpu.answers.sweet_spot import the_peak
+
 from .sheet import Picture, close_sheet, open_sheet
 from .style import FAINT, INK, QUIET, say_empty
 from .view import RunView
@@ -128,9 +130,10 @@ def colour_cells(axes: Axes, cells: pd.DataFrame, norm: Normalize) -> PolyCollec
 def scale_to_map(view: RunView, predictions: pd.DataFrame) -> float:
     """Of the kept scales, the one nearest (in log km) to the pair's peak, else the middle one."""
     scales = np.sort(predictions["scale_km"].dropna().unique())
-    if view.peak is None:
+    peak = the_peak(view.run)
+    if peak is None:
         return float(scales[len(scales) // 2])
-    return float(scales[np.argmin(np.abs(np.log(scales / view.peak.scale_km)))])
+    return float(scales[np.argmin(np.abs(np.log(scales / peak.scale_km)))])
 
 
 def draw_world_map(view: RunView, narrow: bool = False, coasts: list[np.ndarray] | None = None) -> Picture:

@@ -17,7 +17,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from satgpu.run.names import encoder_label
+from satgpu.run.read import Run
+
 from .style import ALERT, INK, QUIET, RC
+from .words import count
 
 DPI = 150
 WIDE_IN, NARROW_IN = 10.0, 4.6
@@ -106,6 +110,20 @@ def open_sheet(
     axes = [figure.add_subplot(grid[i // columns, i % columns]) for i in range(n_panels)]
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.05)
     return figure, axes
+
+
+def footer(run: Run) -> str:
+    """The line under every figure: whose rows it shows, and in small what stands in for what."""
+    replicates = count(run.replicates, "replicate")
+    bands = "intervals: 95 %" if run.replicates > 1 else "one replicate, so no intervals"
+    names = ", ".join(encoder_label(spec) for spec in run.compared[:6])
+    facts = [f"{run.protocol} protocol", replicates, bands, f"encoders: {names}", f"run {run.name}", run.notice]
+    return " · ".join(fact for fact in facts if fact)
+
+
+def close_figure(figure: Figure, title: str, handles: Sequence, run: Run) -> Figure:
+    """``close_sheet`` with the run's footer."""
+    return close_sheet(figure, title, handles, footer(run), None)
 
 
 def wrap(text: str, width_in: float, kind: str) -> list[str]:

@@ -1,19 +1,23 @@
-"""One look for every figure: a colour, marker and line style per encoder, and plain kilometre axes.
+"""One style for every figure: a colour, marker and line style per encoder, and plain kilometre axes.
 
 Colours are from the part of the wheel that survives the common colour-vision
 deficiencies, and neighbours in the list differ in lightness, so a grey print
 still separates them; markers and line styles say the same thing again.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from satgpu.answers.tables import NEAREST, SHUFFLED
+from satgpu.run.names import encoder_label
+from satgpu.run.read import Run, once
+
+from .words import km_text  # noqa: F401
 
 EARTH_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
 INK, QUIET, FAINT, ALERT = "#1c2430", "#5b6675", "#d5dae1", "#a3250d"
@@ -25,7 +29,6 @@ CONTROL_MARKERS = ("x", "+", "1", "2", "3")
 COMPARED_LINES = ("-", (0, (7, 1.5)), (0, (5, 1.5, 1, 1.5)), "-", (0, (7, 1.5)), (0, (5, 1.5, 1, 1.5)))
 CONTROL_LINES = ((0, (1, 1.4)), (0, (3, 1.6)), (0, (3, 1.4, 1, 1.4)), (0, (1, 2.6)), (0, (2, 2)))
 
-NEAREST, SHUFFLED = "nearest-neighbour", "shuffled"
 _TICK_STEPS = (range(1, 10), (1, 2, 3, 5, 7), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 RC = {
@@ -59,8 +62,8 @@ RC = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one encoder is drawn everywhere."""
+class EncoderStyle:
+    """How one encoder is drawn, in every figure."""
 
     label: str
     colour: str
@@ -86,76 +89,39 @@ class Look:
         return Line2D([], [], label=self.label, **self.line_options())
 
 
-def encoder_label(spec: str) -> str:
-    """A name to print for an encoder spec.
-
-    >>> encoder_label("satclip-vit16-l40"), encoder_label("untrained-l10"), encoder_label("my/table.csv")
-    ('SatCLIP ViT16 L=40', 'untrained L=10', 'table')
-    """
-    known = {
-        "xyz": "xyz (coordinates)",
-        "geoclip": "GeoCLIP",
-        NEAREST: "1-nearest neighbour",
-        "coordinates": "1-nearest neighbour",
-    }
-    if spec in known:
-        return known[spec]
-    if match := re.fullmatch(r"satclip-(vit|resnet)(\d+)-l(\d+)", spec):
-        tower = "ViT" if match[1] == "vit" else "ResNet"
-        return f"SatCLIP {tower}{match[2]} L={match[3]}"
-    if match := re.fullmatch(r"(untrained|sh)-l(\d+)(.*)", spec):
-        return f"{'harmonics' if match[1] == 'sh' else 'untrained'} L={match[2]}{match[3]}"
-    return Path(spec).stem if re.search(r"[/\\]|\.(csv|npz|ckpt)$", spec) else spec
-
-
-def short_labels(first: str, second: str) -> tuple[str, str]:
-    """``("L=10", "L=40")`` for two encoders of one family, else their full labels."""
-    labels = encoder_label(first), encoder_label(second)
-    stems = [re.sub(r"L=\d+", "", label) for label in labels]
-    if stems[0] == stems[1] and labels[0] != labels[1]:
-        return tuple(re.search(r"L=\d+", label)[0] for label in labels)
-    return labels
-
-
-def assign_looks(compared: Sequence[str], controls: Sequence[str], legendre: Mapping[str, float]) -> dict[str, Look]:
-    """A look per encoder; a control with the L of a compared encoder shares its colour, hollow.
+def assign_styles(
+    compared: Sequence[str], controls: Sequence[str], legendre: Mapping[str, float]
+) -> dict[str, EncoderStyle]:
+    """A style per encoder; a control with the L of a compared encoder shares its colour, hollow.
 
     Args:
         compared, controls: encoder specs, in order.
         legendre: spec to number of Legendre polynomials L, where it has one.
     """
-    looks, by_degree, greys = {}, {}, 0
+    styles, by_polys, greys = {}, {}, 0
     for i, spec in enumerate(compared):
         k = i % len(COMPARED_COLOURS)
-        looks[spec] = Look(encoder_label(spec), COMPARED_COLOURS[k], COMPARED_MARKERS[k], COMPARED_LINES[k])
-        by_degree.setdefault(legendre.get(spec), looks[spec])
+        styles[spec] = EncoderStyle(encoder_label(spec), COMPARED_COLOURS[k], COMPARED_MARKERS[k], COMPARED_LINES[k])
+        by_polys.setdefault(legendre.get(spec), styles[spec])
     for spec in controls:
-        twin = by_degree.get(legendre.get(spec)) if spec in legendre else None
-        if twin:
-            looks[spec] = Look(
-                encoder_label(spec), twin.colour, twin.marker, (0, (1.5, 1.5)), hollow=True, control=True
-            )
-        else:
-            k = greys % len(CONTROL_COLOURS)
-            looks[spec] = Look(
-                encoder_label(spec), CONTROL_COLOURS[k], CONTROL_MARKERS[k], CONTROL_LINES[k], control=True
-            )
-            greys += 1
-    looks[NEAREST] = Look(encoder_label(NEAREST), "#2b2b2b", "*", (0, (3, 1.2, 1, 1.2)), control=True)
-    looks[SHUFFLED] = Look("shuffled labels", "#9aa3ad", ".", (0, (1, 2)), control=True)
-    return looks
+        twin = by_polys.get(legendre.get(spec)) if spec in legendre else None
+        k = greys % len(CONTROL_COLOURS)
+        greys += not twin
+        drawn = (
+            (twin.colour, twin.marker, (0, (1.5, 1.5)), True)
+            if twin
+            else (CONTROL_COLOURS[k], CONTROL_MARKERS[k], CONTROL_LINES[k], False)
+        )
+        styles[spec] = EncoderStyle(encoder_label(spec), *drawn, control=True)
+    styles[NEAREST] = EncoderStyle(encoder_label(NEAREST), "#2b2b2b", "*", (0, (3, 1.2, 1, 1.2)), control=True)
+    styles[SHUFFLED] = EncoderStyle(encoder_label(SHUFFLED), "#9aa3ad", ".", (0, (1, 2)), control=True)
+    return styles
 
 
-def km_text(km: float) -> str:
-    """Kilometres to at most three digits that matter.
-
-    >>> km_text(1877.3), km_text(557.6), km_text(42.36), km_text(0)
-    ('1880', '558', '42.4', '0')
-    """
-    if not np.isfinite(km) or km == 0:
-        return "0" if km == 0 else "n/a"
-    rounded = float(f"{km:.3g}")
-    return f"{rounded:.0f}" if rounded >= 100 else f"{rounded:g}"
+@once
+def styles_of(run: Run) -> dict[str, EncoderStyle]:
+    """The style of every encoder of a run."""
+    return assign_styles(run.compared, run.controls, run.legendre)
 
 
 def nice_km_ticks(low_km: float, high_km: float, width_in: float = 3.5) -> list[float]:

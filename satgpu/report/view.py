@@ -1,22 +1,25 @@
 """A run as its pages see it: one protocol's rows, who is compared with whom, and each answer computed once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from satgpu.answers import Peak, paired_differences, peak, probe_resolution, read_run, skill, summarise
-from satgpu.answers.evidence import Evidence, contrast, corrected, evidence_of_run
+from satgpu.answers import paired_differences, probe_resolution, read_run, skill, summarise
+from satgpu.answers.evidence import Evidence, evidence_of_run
 from satgpu.answers.published import compare_with_published
+from satgpu.answers.questions import answer_run
+from satgpu.answers.types import Answer
 from satgpu.readouts.kernel import kernel_resolutions, kernel_spectrum, similarity_curve
+from satgpu.run.names import encoder_label, short_labels
 from satgpu.run.read import STARVED_POINTS_PER_CELL, Run, read_table
 from satgpu.run.rows import PredictionRow, columns
 
 from .coast import accuracy_by_distance
-from .style import Look, assign_looks, encoder_label, short_labels
+from .style import EncoderStyle, assign_styles
 from .words import count
 
 PROBE_EXPERIMENTS = ("sweet_spot", "region_size", "patterns", "scale_region", "boundaries", "resolution", "coastline")
@@ -142,9 +145,9 @@ class RunView:
         return tuple(twins) if len(set(twins)) == 2 else None
 
     @cached_property
-    def looks(self) -> dict[str, Look]:
+    def looks(self) -> dict[str, EncoderStyle]:
         """Colour, marker and line style of every encoder."""
-        return assign_looks(self.compared, self.controls, self.legendre)
+        return assign_styles(self.compared, self.controls, self.legendre)
 
     def label(self, spec: str) -> str:
         """The encoder's name in print."""
@@ -208,34 +211,18 @@ class RunView:
         return paired_differences(scored, pair[0], pair[1], by=list(by), value=value)
 
     @cached_property
-    def peak_verdict(self) -> str:
-        """The verdict at the peak's scale, false discoveries over all scales controlled."""
-        if self.peak is None:
-            return "undecided"
-        table = self.differences(self.rows("sweet_spot"), ["scale_km"]).set_index("scale_km")
-        return str(table.loc[self.peak.scale_km, "verdict"])
+    def run(self) -> Run:
+        """The run under this protocol."""
+        return self.tables.under(self.protocol)
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """The answers under this protocol."""
+        return [answer for answer in answer_run(self.tables) if answer.protocol == self.protocol]
 
     def with_skill(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows with a ``skill`` column: (accuracy - chance) / (ceiling - chance)."""
         return table.assign(skill=skill(table))
-
-    @cached_property
-    def peak(self) -> Peak | None:
-        """The pair's largest difference in the sweet spot, and the scales that it can't be told from.
-
-        The scales are told apart by ``contrast``, whose intervals are never
-        narrower than the error of the test sets; three replicates alone can
-        agree by luck.
-        """
-        rows = self.rows("sweet_spot")
-        if not self.pair or self.differences(rows, ["scale_km"]).empty:
-            return None
-        found = peak(rows[rows["test_accuracy"].notna()], *self.pair)
-        cells = dict(list(self.evidence.cells("sweet_spot").groupby("scale_km")))
-        sure = corrected(len(cells) - 1)
-        others = [km for km in cells if km != found.scale_km]
-        alike = [km for km in others if not contrast(cells[found.scale_km], cells[km], sure).low > 0]
-        return replace(found, indistinguishable_km=tuple(sorted([found.scale_km, *alike])))
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .contents import contents_of
 from .deep_dive_json import write_json
-from .figures import draw_figures
+from .figures_old import draw_figures
 from .headline import effective_resolution
 from .html import html_page
 from .sheet import Picture

@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from satgpu.errors import UserError
+from satgpu.run.names import encoder_label, short_labels
 from satgpu.run.rows import TABLES, CurveRow, PredictionRow, ProbeRow, SimilarityRow, added, columns, keys
 
 # What tells one probe's task from another's, whichever encoder it is asked of.
@@ -142,6 +143,13 @@ class Run:
         return (self.compared[0], self.compared[1]) if len(self.compared) > 1 else None
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """The pair by the shortest names that tell them apart, such as L=10 and L=40; one name with one encoder."""
+        if self.pair:
+            return short_labels(*self.pair)
+        return (encoder_label(self.compared[0]) if self.compared else "", "")
+
+    @property
     def compared_pair(self) -> tuple[str, str]:
         """``pair``, or an error that says what a comparison needs."""
         if self.pair is None:
@@ -165,7 +173,8 @@ class Run:
     def twins(self) -> dict[str, str]:
         """Encoder to its untrained twin: the column ``twin``; in tables without it, the control of equal L."""
         if "twin" in self.results and (self.results["twin"] != "").any():
-            named = self.results[self.results["twin"] != ""].drop_duplicates("encoder")
+            named = self.results.drop_duplicates("encoder")
+            named = named[named["twin"].isin(set(self.results["encoder"]))]
             return dict(zip(named["encoder"], named["twin"], strict=True))
         untrained = {self.legendre[name]: name for name in reversed(self.controls) if self._is_untrained(name)}
         learned = [name for name in self.compared if self.trained[name] and self.legendre.get(name) in untrained]

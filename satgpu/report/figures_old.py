@@ -6,7 +6,8 @@ from matplotlib import rc_context
 
 from .boundaries import draw_boundaries
 from .coastline import draw_coastline
-from .curves import draw_region_size, draw_sweet_spot
+from .curves import draw_region_size
+from .figures import sweet_spot
 from .heatmaps import draw_patterns, draw_scale_region
 from .maps import draw_world_map
 from .published import draw_published
@@ -33,13 +34,17 @@ def _has(experiment: str) -> Callable[[RunView], bool]:
     return lambda view: view.present(experiment)
 
 
+def _sweet_spot(view: RunView, narrow: bool = False) -> Picture:
+    return sweet_spot.draw(view.run, view.answers, narrow)
+
+
 # The first four are the pictures most wanted, in order (the headline table comes second on the page).
 FIGURES: dict[str, tuple[Callable[[RunView], bool], Callable[..., Picture]]] = {
     "resolution": (_has_resolution, draw_resolution),
     "world_map": (_has_map, draw_world_map),
     "scale_region": (_has("scale_region"), draw_scale_region),
     "embedding_similarity": (_has("similarity"), draw_similarity),
-    "sweet_spot_fine": (_has("sweet_spot"), draw_sweet_spot),
+    "sweet_spot_fine": (_has("sweet_spot"), _sweet_spot),
     "region_size_effect": (_has("region_size"), draw_region_size),
     "pattern_complexity": (_has("patterns"), draw_patterns),
     "boundary_sharpness": (_has("boundaries"), draw_boundaries),

@@ -1,0 +1,46 @@
+"""The figures of a run, one file each: ``draw(run, answers, narrow) -> Picture | None``, found by the file's name.
+
+``run`` holds the rows of one protocol and ``answers`` all answers about it;
+``None`` means that there is nothing to draw. A figure draws tables of
+estimates from ``satgpu.answers`` and computes none.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from matplotlib import rc_context
+
+from satgpu.answers.types import Answer
+from satgpu.run.read import Run
+
+from ..sheet import Picture
+from ..style import RC
+
+Draw = Callable[[Run, Sequence[Answer], bool], Picture | None]
+# In the order in which people look for them; files that are not named here come after, by name.
+ORDER = ("transfer", "map", "fields", "resolution", "world_map", "scale_region", "similarity", "sweet_spot")
+
+
+@cache
+def figures() -> dict[str, Draw]:
+    """Figure to its function, in the order of a page."""
+    modules = {info.name: import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)}
+    drawn = {name: module.draw for name, module in modules.items() if hasattr(module, "draw")}
+    order = {name: place for place, name in enumerate(ORDER)}
+    return dict(sorted(drawn.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+
+
+def draw_figures(run: Run, answers: Sequence[Answer], narrow: bool = False) -> dict[str, Picture]:
+    """Every figure that the run has data for, by name.
+
+    Args:
+        run: the rows of one protocol.
+        answers: as ``satgpu.answers.answer_run`` gives them.
+        narrow: panels stacked, for a phone.
+    """
+    own = [answer for answer in answers if answer.protocol == run.protocol]
+    with rc_context(RC):
+        pictures = {name: draw(run, own, narrow) for name, draw in figures().items()}
+    return {name: picture for name, picture in pictures.items() if picture is not None}
