@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+import satgpu
 from satgpu.errors import UserError
 from satgpu.geometry import EARTH_RADIUS_KM, great_circle_km, unit_vectors
 from satgpu.geometry.notebook import notebook_rings
@@ -175,3 +176,15 @@ def test_a_gpu_gives_the_same_resolution():
     here, there = kernel_resolution(encoder, design=SMALL), kernel_resolution(on_gpu, device="cuda", design=SMALL)
     assert there.half_similarity_km == pytest.approx(here.half_similarity_km, rel=1e-4)
     assert there.l90 == pytest.approx(here.l90, rel=1e-3)
+
+
+@pytest.mark.parametrize("rounding", [0.0, 3e-8])
+def test_a_collapsed_encoder_is_called_constant_and_given_no_kilometres(rounding):
+    def collapsed(lonlat_deg):
+        noise = rounding * torch.sin(lonlat_deg[:, :1] * torch.arange(1, 9))
+        return (torch.linspace(0.5, 1.5, 8).double() + noise).float()
+
+    with pytest.raises(UserError, match="encoder 'collapsed': the embedding is constant, the same everywhere"):
+        satgpu.kernel_resolution(collapsed)
+    with pytest.raises(UserError, match="encoder 'collapsed': the embedding is constant"):
+        satgpu.transfer_function(collapsed, n_labels=200, l_max=3, replicates=1)

@@ -33,6 +33,7 @@ from satgpu.geometry import (
     uniform_on_sphere,
     unit_vectors,
 )
+from satgpu.readouts.embedding import refuse_constant
 from satgpu.run.rows import SimilarityRow, columns
 
 DECIMALS = 6
@@ -159,7 +160,9 @@ def area_mean(encoder: Callable[[Tensor], Tensor], n: int = 2048) -> Tensor:
     i = torch.arange(n, dtype=torch.float64)
     lat = torch.rad2deg(torch.asin(1 - (2 * i + 1) / n))
     lon = torch.remainder(i * 180 * (3 - math.sqrt(5)), 360) - 180
-    return embed(encoder, torch.stack([lon, lat], dim=-1)).mean(dim=0)
+    embeddings = embed(encoder, torch.stack([lon, lat], dim=-1))
+    refuse_constant(embeddings, _name(encoder))  # centred, rounding alone would be left, and read as detail
+    return embeddings.mean(dim=0)
 
 
 def embed(encoder: Callable[[Tensor], Tensor], lonlat_deg: Tensor) -> Tensor:

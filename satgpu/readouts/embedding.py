@@ -11,6 +11,17 @@ from satgpu.errors import UserError
 
 _CHUNK_POINTS = 16384
 _TRIED_AGAIN = 32
+# Sums of a layer round a few times; a spread below this many roundings is no spread.
+_ROUNDINGS = 8
+
+
+def refuse_constant(Z: Tensor, name: str) -> None:
+    """UserError where an (N, D) embedding is the same everywhere, up to the rounding of its dtype."""
+    values = Z.double()
+    rounding = _ROUNDINGS * torch.finfo(Z.dtype if Z.is_floating_point() else torch.float64).eps
+    spread, size = (values - values.mean(0)).square().mean(0).sqrt(), values.abs().amax(0)
+    if not (spread > rounding * size).any():
+        raise UserError(f"encoder {name!r}: the embedding is constant, the same everywhere; nothing is held in it")
 
 
 class CheckedEmbedding:
@@ -44,9 +55,8 @@ class CheckedEmbedding:
         if not torch.isfinite(Z).all():
             bad = int((~torch.isfinite(Z)).any(1).sum())
             raise UserError(f"encoder {self.name!r}: {bad} of {len(Z)} places have NaN or infinite embeddings")
-        spread = (Z.double() - Z.double().mean(0)).square().mean(0)
-        if not (spread > 1e-26 * Z.double().square().amax(0)).any():
-            raise UserError(f"encoder {self.name!r}: the embedding is the same everywhere, nothing is held in it")
+        refuse_constant(Z, self.name)
+        spread = Z.double().var(0, correction=0)
         self._check_again(lonlat_deg[:_TRIED_AGAIN], Z[:_TRIED_AGAIN], spread.mean().sqrt())
         return Z
 
