@@ -1,11 +1,12 @@
 """Small groups of probes for the tests of the probe engine."""
 
+import numpy as np
 import torch
 
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
 from satgpu.probes.gpu.engine import SlotEngine
 from satgpu.probes.loop import TrainingLoop
-from satgpu.probes.training import _subgroups
+from satgpu.probes.training import SubgroupStream
 
 SMALL = ProbeOptions(hidden_layer_sizes=(16, 8), max_iter=40, batch_size=64, n_iter_no_change=5)
 
@@ -62,7 +63,7 @@ def train_in_slots(
     results: dict[object, ProbeResult] = {}
     report = TrainingReport()
     cpu = torch.device("cpu")
-    subgroups = _subgroups(groups, options, cpu, dtype)
+    subgroups = SubgroupStream(groups, options, cpu, dtype)
     engine = engine_class(subgroups, options, cpu, dtype, report, n_slots=n_slots, **kwargs)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # these products are too small to share
@@ -83,3 +84,11 @@ def assert_same_bits(first: ProbeResult, second: ProbeResult) -> None:
         assert torch.equal(torch.nan_to_num(a, nan=-7.0), torch.nan_to_num(b, nan=-7.0)), name
     if first.parameters is not None:
         assert torch.equal(first.parameters, second.parameters)
+
+
+def assert_alike(first: ProbeResult, second: ProbeResult, rtol: float = 1e-6) -> None:
+    """Two results agree but for rounding of the products, which stacks may sum in another order."""
+    for name in ("key", "n_iter", "stop_reason", "failure", "n_train", "n_validation", "n_test"):
+        assert getattr(first, name) == getattr(second, name), name
+    for name in ("train_score", "validation_score", "test_score", "chance", "loss_curve", "validation_curve"):
+        np.testing.assert_allclose(getattr(first, name), getattr(second, name), rtol=rtol, err_msg=name)

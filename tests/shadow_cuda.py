@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -230,7 +231,7 @@ class Shadow(TorchDispatchMode):
 
     def _wrap(self, func, plain, options, place, mine, host):
         """Do it, note the launch, and put the results on the device."""
-        views, fresh = _is_view(func), place is not None and not _is_view(func) and not _writes(func)
+        views, fresh = _is_view(func), place is not None and allocates(func)
         if fresh and self.before_allocation is not None:
             self.before_allocation(place_in_package())
         if self.capture is not None:
@@ -456,11 +457,19 @@ def _pinned(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+@cache
+def allocates(func) -> bool:
+    """Whether an operation's result takes new memory."""
+    return not _is_view(func) and not _writes(func)
+
+
+@cache
 def _is_view(func) -> bool:
     returns = func._schema.returns
     return bool(returns) and all(r.alias_info and not r.alias_info.is_write for r in returns)
 
 
+@cache
 def _writes(func) -> bool:
     schema = getattr(func, "_schema", None)
     return schema is not None and any(a.alias_info and a.alias_info.is_write for a in schema.arguments)

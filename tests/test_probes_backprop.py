@@ -126,7 +126,7 @@ def test_both_forms_of_adam_follow_scikit_learns_formula(epsilon):
     stacked.reset(torch.arange(2), alphas, rates)
     for t in range(1, 6):
         g = pattern * t * 1e-3
-        stacked.update(layout.weights(g), layout.biases(g), 20)
+        stacked.update(layout.weights(g), layout.biases(g), torch.tensor([20, 20]))
     for p in range(2):
         flat = first[p].clone()
         state = adam_tensors(flat, layout)
@@ -141,14 +141,16 @@ def test_both_forms_of_adam_follow_scikit_learns_formula(epsilon):
         torch.testing.assert_close(stacked_flat[p], expected, rtol=1e-12, atol=1e-14)
 
 
-def test_a_slot_with_learning_rate_zero_stands_still():
+def test_a_slot_without_rows_stands_still():
     layout = Layout((3, 2))
     flat = initial_parameters(torch.arange(2), layout, "relu")
     before = flat.clone()
     adam = StackedAdam(flat, layout, ProbeOptions())
-    adam.reset(torch.arange(2), torch.zeros(2).double(), torch.tensor([0.0, 1e-3]).double())
-    adam.update(layout.weights(torch.ones_like(flat)), layout.biases(torch.ones_like(flat)), 4)
+    adam.reset(torch.arange(2), torch.zeros(2).double(), torch.full((2,), 1e-3).double())
+    ones = torch.ones_like(flat)
+    adam.update(layout.weights(ones), layout.biases(ones), torch.tensor([0, 4]))
     assert torch.equal(flat[0], before[0]) and not torch.equal(flat[1], before[1])
+    assert adam.steps.tolist() == [0.0, 1.0] and not adam.m[0].any() and not adam.v[0].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -1,17 +1,19 @@
-"""The GPU's engine: slots, refill, stopping on the device, halving. Its logic runs here on the CPU, without a graph."""
+"""The GPU's engine: slots, refill, turns, stopping on the device. Its logic runs here on the CPU, without a graph."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from probe_groups import SMALL, part_of, small_group, small_inputs, train, train_in_slots
+from probe_groups import SMALL, assert_alike, part_of, small_group, small_inputs, train, train_in_slots
 
 from satgpu.probes import ProbeOptions
 from satgpu.probes.draws import HashedDraws
 from satgpu.probes.gpu import engine as slot_engine
 from satgpu.probes.gpu.bank import BankShape, SlotBank
-from satgpu.probes.training import _subgroups
+from satgpu.probes.gpu.inputs import InputPool, ResidentGroup
+from satgpu.probes.gpu.turns import length_of_turn
+from satgpu.probes.training import SubgroupStream
 
 
 def _mixed_groups(task: str):
@@ -21,14 +23,6 @@ def _mixed_groups(task: str):
     yield small_group(4, n=440, seed=2, task=task)
     if task != "regression":
         yield small_group(1, seed=3, Y=torch.zeros(1, 400).long())
-
-
-def _assert_alike(first, second):
-    """Two results agree but for rounding of the products, which stacks may sum in another order."""
-    for name in ("key", "n_iter", "stop_reason", "failure", "n_train", "n_validation", "n_test"):
-        assert getattr(first, name) == getattr(second, name), name
-    for name in ("train_score", "validation_score", "test_score", "chance", "loss_curve", "validation_curve"):
-        np.testing.assert_allclose(getattr(first, name), getattr(second, name), rtol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -41,7 +35,7 @@ def test_slots_find_what_the_cpu_engine_finds(task, early_stopping):
     found, report = train_in_slots(_mixed_groups(task), options)
     assert found.keys() == expected.keys()
     for key in expected:
-        _assert_alike(found[key], expected[key])
+        assert_alike(found[key], expected[key])
     assert report.probes == len(expected)
     assert report.epochs == sum(result.n_iter for result in expected.values())
 
@@ -54,7 +48,7 @@ def test_every_activation_works_in_slots(activation):
         train_in_slots([small_group(3)], options),
     )
     for key in expected:
-        _assert_alike(found[key], expected[key])
+        assert_alike(found[key], expected[key])
 
 
 def test_a_probe_in_any_slot_before_or_after_a_refill_is_the_same_to_the_last_bit():
@@ -81,7 +75,7 @@ def test_probes_with_draws_of_their_own_share_a_bank_with_others():
 
     expected, (found, _) = train(groups(), dtype=torch.float64), train_in_slots(groups(), n_slots=8)
     for key in expected:
-        _assert_alike(found[key], expected[key])
+        assert_alike(found[key], expected[key])
 
 
 def test_a_non_finite_probe_is_frozen_in_its_slot():
@@ -92,64 +86,18 @@ def test_a_non_finite_probe_is_frozen_in_its_slot():
     assert (broken[0, 1].stop_reason, broken[0, 1].failure) == (expected[0, 1].stop_reason, expected[0, 1].failure)
     assert broken[0, 1].stop_reason == "failed" and math.isnan(broken[0, 1].test_score)
     for member in (0, 2):
-        _assert_alike(broken[0, member], whole[0, member])
+        assert_alike(broken[0, member], whole[0, member])
 
 
-def test_memory_that_runs_out_halves_the_slots_and_changes_no_result(monkeypatch):
-    real, made = slot_engine.SlotBank, []
-
-    class Scarce(real):
-        def __init__(self, shape, options, n_slots, device, dtype):
-            made.append(n_slots)
-            if n_slots > 2:
-                raise torch.OutOfMemoryError("no room")
-            super().__init__(shape, options, n_slots, device, dtype)
-
-    expected, _ = train_in_slots([small_group(7)], n_slots=8)
-    monkeypatch.setattr(slot_engine, "SlotBank", Scarce)
-    found, report = train_in_slots([small_group(7)], n_slots=8)
-    assert made[:3] == [8, 4, 2]
-    assert report.notices == [
-        "device memory ran out: 8 slots a bank became 4",
-        "device memory ran out: 4 slots a bank became 2",
-    ]
-    for key in expected:
-        _assert_alike(found[key], expected[key])
-
-
-def test_memory_that_runs_out_in_the_middle_starts_the_probes_in_flight_again(monkeypatch):
-    epochs = []
-    real = SlotBank.train_epoch
-
-    def scarce(bank):
-        epochs.append(len(bank.occupants))
-        if len(epochs) == 9:
-            raise torch.OutOfMemoryError("no room")
-        real(bank)
-
-    expected, _ = train_in_slots([small_group(7)], n_slots=4)
-    monkeypatch.setattr(SlotBank, "train_epoch", scarce)
-    found, report = train_in_slots([small_group(7)], n_slots=4)
-    assert epochs[0] == 4 and epochs[-1] == 2
-    assert report.notices == ["device memory ran out: 4 slots a bank became 2"]
-    assert found.keys() == expected.keys()
-    for key in expected:
-        _assert_alike(found[key], expected[key])
-
-
-def test_no_room_for_one_probe_is_an_error_that_says_so(monkeypatch):
-    def scarce(bank):
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(SlotBank, "train_epoch", scarce)
-    with pytest.raises(torch.OutOfMemoryError, match="one probe alone does not fit the device's memory"):
-        train_in_slots([small_group(3)])
+def _first(group, options, dtype=torch.float64) -> ResidentGroup:
+    return ResidentGroup(next(SubgroupStream([group], options, torch.device("cpu"), dtype)))
 
 
 def test_the_budget_decides_the_number_of_slots():
-    subgroup = next(_subgroups([small_group(20)], SMALL, torch.device("cpu"), torch.float64))
-    per_slot = BankShape.of(subgroup).bytes_per_slot(SMALL, torch.float64)
-    found, report = train_in_slots([small_group(20)], n_slots=64, memory_budget_bytes=2 * 3 * per_slot)
+    resident = _first(small_group(20), SMALL)
+    per_slot = BankShape.of(resident).bytes_per_slot(SMALL, torch.float64, resident.n_rows)
+    inputs = 400 * 8 * 8 * 5 // 4
+    found, report = train_in_slots([small_group(20)], n_slots=64, memory_budget_bytes=inputs + 2 * 3 * per_slot)
     assert report.slots == 6 and len(found) == 20
 
 
@@ -157,14 +105,74 @@ def test_a_slot_takes_the_memory_that_its_estimate_says():
     options = ProbeOptions(max_iter=20)
     X = small_inputs(3000, 256)
     group = small_group(4, X=X, Y=(X[:, :4].T > 0).long(), train_rows=torch.arange(3000), test_rows=torch.arange(0))
-    subgroup = next(_subgroups([group], options, torch.device("cpu"), torch.float32))
-    shape = BankShape.of(subgroup)
-    bank = SlotBank(shape, options, 3, torch.device("cpu"), torch.float32)
-    tensors = [value for value in vars(bank).values() if isinstance(value, torch.Tensor)]
-    tensors += [value for value in vars(bank.adam).values() if isinstance(value, torch.Tensor)]
-    held = sum(t.numel() * t.element_size() for t in {t.data_ptr(): t for t in tensors}.values()) / 3
-    # Activations come on top of what is held between epochs.
-    assert held < shape.bytes_per_slot(options, torch.float32) < 3 * held
+    resident = _first(group, options, torch.float32)
+    shape, pool = BankShape.of(resident), InputPool(256, 1, torch.device("cpu"), torch.float32)
+    bank = SlotBank(shape, options, 3, resident.n_rows, pool)
+    held = sum(tensor.numel() * tensor.element_size() for tensor in [*bank.state(), bank.adam.gradient]) / 3
+    estimate = shape.bytes_per_slot(options, torch.float32, resident.n_rows)
+    # Activations, the rows of a minibatch and the numbers that are sorted come on top of what is held between turns.
+    assert held < estimate < 3 * held
+    assert estimate < 2.5e6
+
+
+def test_inputs_are_held_once_however_many_probes_read_them():
+    pools = []
+
+    class Watched(slot_engine.SlotEngine):
+        def advance(self):
+            results = super().advance()
+            pools.extend(self._pools.values())
+            return results
+
+    found, _ = train_in_slots([small_group(12, seed=s) for s in range(3)], n_slots=4, engine_class=Watched)
+    assert len(found) == 36
+    assert max(pool.capacity for pool in pools) <= 3 * 400 * 5 // 4  # 8 slots of 400 rows would be 3200
+    assert pools[-1].fits(_first(small_group(1), SMALL).subgroup) and not pools[-1]._blocks  # and given back
+
+
+def test_banks_take_probes_of_more_rows_and_of_any_order_as_they_come():
+    class Backwards(HashedDraws):
+        def order(self, probe, epoch, n_fit):
+            return super().order(probe, epoch, n_fit).flip(0)
+
+    def groups():
+        for seed, n in enumerate((100, 150, 900, 60, 400)):
+            yield small_group(6, n=n, seed=seed)
+        yield small_group(2, n=500, seed=9, draws=Backwards(5, torch.arange(2), shared=False))
+
+    options = ProbeOptions(hidden_layer_sizes=(8,), max_iter=8, batch_size=64)
+    expected, (found, _) = train(groups(), options, dtype=torch.float64), train_in_slots(groups(), options)
+    assert found.keys() == expected.keys()
+    for key in expected:
+        assert_alike(found[key], expected[key])
+
+
+def test_classification_and_regression_share_a_bank_and_another_network_waits_for_a_full_one():
+    made = []
+
+    class Watched(slot_engine.SlotEngine):
+        def _make_bank(self, shape, queue):
+            is_made = super()._make_bank(shape, queue)
+            made.extend([shape.layout.units] * is_made)
+            return is_made
+
+    def groups():
+        for seed in range(4):
+            yield small_group(4, seed=seed, task=("classification", "regression")[seed % 2])
+            yield small_group(1, seed=10 + seed, X=small_inputs(400, 3, seed))
+
+    options = ProbeOptions(hidden_layer_sizes=(8,), max_iter=8, batch_size=64)
+    expected = train(groups(), options, dtype=torch.float64)
+    found, _ = train_in_slots(groups(), options, engine_class=Watched)
+    assert made == [(8, 8, 1), (8, 8, 1), (3, 8, 1)]
+    for key in expected:
+        assert_alike(found[key], expected[key])
+
+
+def test_a_turn_is_as_long_as_keeps_most_slots_busy():
+    assert length_of_turn([7]) == 7
+    assert length_of_turn([10] * 62 + [76, 76]) == 10  # none rests: the long ones do 10 of their 76
+    assert length_of_turn([19] * 60 + [1] * 4) == 19  # four rest, or everybody would stop for them
 
 
 def test_queues_hold_no_more_probes_than_slots():
@@ -178,7 +186,7 @@ def test_queues_hold_no_more_probes_than_slots():
     class Watched(slot_engine.SlotEngine):
         def advance(self):
             results = super().advance()
-            waiting.append(sum(len(queue) for queue in self._queues.values()))
+            waiting.append(self._n_waiting)
             return results
 
     options = ProbeOptions(hidden_layer_sizes=(4,), max_iter=2)
@@ -194,7 +202,7 @@ def test_a_gpu_finds_what_a_cpu_finds(task):
     found = train(_mixed_groups(task), options, dtype=torch.float64, device="cuda", lightning=True)
     assert found.keys() == expected.keys()
     for key in expected:
-        _assert_alike(found[key], expected[key])
+        assert_alike(found[key], expected[key])
 
 
 @pytest.mark.cuda

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from satgpu.probes.gpu.bank import SlotRule
+from satgpu.probes.gpu.rule import SlotRule
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.stopping import StoppingRule
 
@@ -50,7 +50,7 @@ def test_the_rule_of_slots_equals_the_rule_of_one(seed):
     slots.reset(torch.arange(20))
     ones = [StoppingRule(options) for _ in range(20)]
     for epoch in range(12):
-        is_best = slots.update(-gains[:, epoch], gains[:, epoch], gains[:, epoch])
+        is_best = slots.update(slots.is_live.clone(), -gains[:, epoch], gains[:, epoch], gains[:, epoch])
         for slot, rule in enumerate(ones):
             if not rule.reason:
                 assert rule.update(float(gains[slot, epoch])) == bool(is_best[slot])
@@ -67,6 +67,17 @@ def test_a_slot_with_a_non_finite_loss_is_frozen_and_its_neighbour_goes_on():
     slots = SlotRule(2, ProbeOptions(max_iter=5), torch.device("cpu"))
     slots.reset(torch.arange(2))
     loss = torch.tensor([math.nan, 0.5]).double()
-    is_best = slots.update(loss, torch.tensor([0.9, 0.6]).double(), torch.tensor([0.9, 0.6]).double())
+    gain = torch.tensor([0.9, 0.6]).double()
+    is_best = slots.update(torch.tensor([True, True]), loss, gain, gain)
     assert slots.is_live.tolist() == [False, True] and slots.is_finite.tolist() == [False, True]
     assert is_best.tolist() == [False, True]
+
+
+def test_a_slot_within_an_epoch_stays_as_it_is():
+    slots = SlotRule(2, ProbeOptions(max_iter=5, n_iter_no_change=1), torch.device("cpu"))
+    slots.reset(torch.arange(2))
+    for gain in (0.5, 0.5, 0.5):
+        value = torch.full((2,), gain).double()
+        slots.update(torch.tensor([True, False]) & slots.is_live, -value, value, value)
+    assert slots.is_live.tolist() == [False, True] and slots.epochs.tolist() == [3, 0]
+    assert slots.best[1] == -math.inf and not slots.losses[1].any()

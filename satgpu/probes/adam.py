@@ -116,7 +116,7 @@ class StackedAdam:
     Attributes:
         m, v: (P, size) moments.
         steps: (P,) float64 updates so far.
-        alpha, learning_rate: (P,) float64; a probe with learning rate 0 stands still.
+        alpha, learning_rate: (P,) float64.
     """
 
     def __init__(self, parameters: Tensor, layout: Layout, options: ProbeOptions):
@@ -134,23 +134,30 @@ class StackedAdam:
     def reset(self, slots: Tensor, alpha: Tensor, learning_rate: Tensor) -> None:
         """Begin anew in some places (k,), with (k,) penalties and step sizes."""
         for state in (self.m, self.v, self.steps):
-            state[slots] = 0
-        self.alpha[slots] = alpha
-        self.learning_rate[slots] = learning_rate
+            state.index_fill_(0, slots, 0)
+        self.alpha.index_copy_(0, slots, alpha)
+        self.learning_rate.index_copy_(0, slots, learning_rate)
 
-    def update(self, weight_grads: list[Tensor], bias_grads: list[Tensor], n_rows: int) -> None:
-        """One step; the gradients are shaped (P, ...) like the layers' weights and biases."""
+    def update(self, weight_grads: list[Tensor], bias_grads: list[Tensor], n_rows: Tensor) -> None:
+        """One step; the gradients are shaped (P, ...) like the layers' weights and biases.
+
+        Args:
+            weight_grads, bias_grads: of each layer.
+            n_rows: (P,) rows in each probe's minibatch; one with none of them stands still.
+        """
         for part, grads in zip(self._gradient_parts, (weight_grads, bias_grads), strict=True):
             for view, grad in zip(part, grads, strict=True):
                 view.copy_(grad)
         o, g, dtype = self.options, self.gradient, self.gradient.dtype
         weights = self.parameters[:, : self.n_weights]
-        g[:, : self.n_weights].addcmul_(weights, (self.alpha / n_rows).to(dtype).unsqueeze(-1))
-        self.m.lerp_(g, 1 - o.beta_1)
-        self.v.mul_(o.beta_2).addcmul_(g, g, value=1 - o.beta_2)
-        self.steps += 1
-        corrections = torch.sqrt(1 - o.beta_2**self.steps) / (1 - o.beta_1**self.steps)
-        lr = (self.learning_rate * corrections).to(dtype).unsqueeze(-1)
+        moves = (n_rows > 0).double()
+        g[:, : self.n_weights].addcmul_(weights, (self.alpha / n_rows.clamp(min=1)).to(dtype).unsqueeze(-1))
+        self.m.lerp_(g, (moves * (1 - o.beta_1)).to(dtype).unsqueeze(-1))
+        self.v.lerp_(g.square_(), (moves * (1 - o.beta_2)).to(dtype).unsqueeze(-1))
+        self.steps += moves
+        t = self.steps.clamp(min=1)
+        corrections = torch.sqrt(1 - o.beta_2**t) / (1 - o.beta_1**t)
+        lr = (moves * self.learning_rate * corrections).to(dtype).unsqueeze(-1)
         torch.sqrt(self.v, out=g).add_(o.epsilon)
         torch.div(self.m, g, out=g)
         self.parameters.addcmul_(g, lr, value=-1)

@@ -36,11 +36,6 @@ def one_per_probe(name: str, values: Any, shape: torch.Size) -> Tensor:
     return values.reshape(shape)
 
 
-def majority_class(Y_GPN: Tensor) -> Tensor:
-    """(g, p) most frequent class index."""
-    return torch.mode(Y_GPN, dim=-1).values
-
-
 def padded_curves(curves: list[np.ndarray]) -> np.ndarray:
     """(p, longest) with NaN after the end of each curve."""
     longest = max((len(c) for c in curves), default=0)

@@ -79,16 +79,19 @@ class HashedDraws:
         return self.split_seed if self.shared else int(self.probe_seeds[probe])
 
 
-def hashed_orders(seeds: Tensor, epochs: Tensor, n_fit: int) -> Tensor:
-    """(p, n_fit) the orders of many ``HashedDraws`` at once, each at its own epoch.
+def hashed_orders(seeds: Tensor, epochs: Tensor, n: int, n_fit: Tensor | None = None) -> Tensor:
+    """(p, n) the orders of many ``HashedDraws`` at once, each at its own epoch.
 
     Args:
         seeds: (p,) int64 of ``HashedDraws.order_seed``.
         epochs: (p,) int64.
-        n_fit: rows.
+        n: rows, of the probe that has most.
+        n_fit: (p,) rows of each, n by default; its order is followed by the places from ``n_fit`` on.
     """
-    index = torch.arange(n_fit, device=seeds.device)
+    index = torch.arange(n, device=seeds.device)
     bits = hash_bits(seeds.unsqueeze(-1), _FIRST_EPOCH + epochs.unsqueeze(-1), index)
+    if n_fit is not None:
+        bits = torch.where(index < n_fit.unsqueeze(-1), bits, torch.iinfo(torch.int64).max)
     return torch.argsort(bits, dim=-1, stable=True)
 
 
@@ -143,7 +146,7 @@ def hash_bits(seed: int | Tensor, stream: int | Tensor, index: Tensor) -> Tensor
         (...) int64, every bit pattern equally likely, the same on every device.
     """
     if isinstance(seed, int):
-        seed = torch.tensor(_signed(seed), device=index.device)
+        seed = torch.full((), _signed(seed), device=index.device)  # torch.tensor would wait for a copy from the host
     step = _signed(stream * _GOLDEN) if isinstance(stream, int) else stream * _signed(_GOLDEN)
     key = _mix(_mix(seed) + step)
     return _mix(key + index * _signed(_GOLDEN))

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from satgpu.arrays import as_tensor
 from satgpu.errors import UserError, unknown_choice
-from satgpu.probes.arrays import are_equal, as_groups, majority_class, one_per_probe, padded_curves
+from satgpu.probes.arrays import are_equal, as_groups, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
 from satgpu.probes.draws import FIRST_PROBE_SEED, HashedDraws, probe_seed
 from satgpu.probes.groups import TASKS, ProbeGroup, n_outputs
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult
-from satgpu.probes.scores import predictions, score
+from satgpu.probes.scores import majority_class, predictions, score
 from satgpu.probes.training import checked_device, train_probes
 
 _OPTION_NAMES = tuple(f.name for f in fields(ProbeOptions))

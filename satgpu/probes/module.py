@@ -36,9 +36,8 @@ class ProbeModule(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.loop = loop
-        self.means = torch.nn.ModuleDict(
-            {name: _process_mean() for name in ("train_loss", "val_score", "test_score")}
-        )
+        # Not submodules: Lightning would move them to the GPU, where each probe's update makes the host wait.
+        self.means = {name: _process_mean() for name in ("train_loss", "val_score", "test_score")}
         self.error: BaseException | None = None
 
     def train_dataloader(self) -> Iterator[int]:
@@ -67,7 +66,8 @@ class ProbeModule(pl.LightningModule):
             self.means["val_score"].update(result.validation_score)
             self.means["test_score"].update(result.test_score)
         report = self.loop.report
-        self.log_dict({"probes": float(report.probes), "epochs": float(report.epochs)})
+        counts = {"probes": report.probes, "epochs": report.epochs}
+        self.log_dict({name: torch.tensor(float(count)) for name, count in counts.items()})
         self.log_dict({name: mean.compute() for name, mean in self.means.items() if mean.weight > 0})
 
 
@@ -134,7 +134,8 @@ def make_trainer(device: torch.device, options: Mapping[str, Any] | None = None)
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without Lightning's notes on devices and tips, which are about training of another kind."""
-    loggers = [logging.getLogger(f"lightning.{part}.utilities.rank_zero") for part in ("pytorch", "fabric")]
+    names = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "pytorch.accelerators.cuda")
+    loggers = [logging.getLogger(f"lightning.{name}") for name in names]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")

@@ -107,6 +107,25 @@ class TrainedProbe:
     validation_scores: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class ProbeScores:
+    """How right the kept weights are.
+
+    Attributes:
+        train, test, chance: as in ``ProbeResult``.
+        test_predictions: (n_test,).
+        n_validation: rows.
+        is_whole: whether every weight is finite.
+    """
+
+    train: float
+    test: float
+    chance: float
+    test_predictions: Tensor
+    n_validation: int
+    is_whole: bool
+
+
 def make_result(
     subgroup: Subgroup, member: int, trained: TrainedProbe, outputs: Callable[[Tensor], Tensor] | None = None
 ) -> ProbeResult:
@@ -119,34 +138,47 @@ def make_result(
     """
     outputs = outputs or partial(raw_outputs, subgroup, trained.flat)
     group = subgroup.group
-    stop_reason, failure = trained.stop_reason, trained.failure
-    if not failure and not bool(torch.isfinite(trained.flat).all()):
-        stop_reason, failure = "failed", f"non-finite weights after epoch {trained.n_iter}"
     test_rows = group.test_rows.to(subgroup.device)
     fitted = predictions(outputs(subgroup.X_fit), group.task)
     predicted = predictions(outputs(subgroup.X_test), group.task)
-    train_score = float(score(fitted, subgroup.labels(member, subgroup.rows[0]), group.task))
-    test_score = float(score(predicted, subgroup.labels(member, test_rows), group.task))
+    scores = ProbeScores(
+        train=float(score(fitted, subgroup.labels(member, subgroup.rows[0]), group.task)),
+        test=float(score(predicted, subgroup.labels(member, test_rows), group.task)),
+        chance=subgroup.chance[member],
+        test_predictions=predicted,
+        n_validation=subgroup.rows[1].shape[0],
+        is_whole=bool(torch.isfinite(trained.flat).all()),
+    )
+    return scored_result(group, member, trained, scores, subgroup.scaling)
+
+
+def scored_result(
+    group: ProbeGroup, member: int, trained: TrainedProbe, scores: ProbeScores, scaling: tuple[Tensor, Tensor] | None
+) -> ProbeResult:
+    """The result of a probe whose training and scores are known; ``scaling`` standardised its inputs."""
+    stop_reason, failure = trained.stop_reason, trained.failure
+    if not failure and not scores.is_whole:
+        stop_reason, failure = "failed", f"non-finite weights after epoch {trained.n_iter}"
     has_score = not failure
-    scaling = subgroup.scaling if group.keep_parameters else None
+    shift, scale = scaling if scaling and group.keep_parameters else (None, None)
     return ProbeResult(
         key=group.keys[member],
-        train_score=train_score if has_score else math.nan,
+        train_score=scores.train if has_score else math.nan,
         validation_score=trained.best_score if has_score else math.nan,
-        test_score=test_score if has_score else math.nan,
-        chance=subgroup.chance[member],
+        test_score=scores.test if has_score else math.nan,
+        chance=scores.chance,
         n_iter=trained.n_iter,
         stop_reason=stop_reason,
         failure=failure or ("" if group.test_rows.numel() else "no test rows"),
         n_train=group.train_rows.shape[0],
-        n_validation=subgroup.rows[1].shape[0],
+        n_validation=scores.n_validation,
         n_test=group.test_rows.shape[0],
         loss_curve=trained.losses,
         validation_curve=trained.validation_scores,
-        test_predictions=predicted.cpu().numpy() if group.keep_test_predictions else None,
+        test_predictions=scores.test_predictions.cpu().numpy() if group.keep_test_predictions else None,
         parameters=trained.flat if group.keep_parameters else None,
-        input_shift=scaling[0] if scaling else None,
-        input_scale=scaling[1] if scaling else None,
+        input_shift=shift,
+        input_scale=scale,
     )
 
 

@@ -48,8 +48,17 @@ def chance_accuracy(train_labels: Tensor, test_labels: Tensor) -> Tensor:
     """(P,) accuracy on (P, M) test labels of always answering the most frequent of (P, K) training labels."""
     if train_labels.shape[-1] == 0:
         return torch.full(train_labels.shape[:-1], torch.nan, dtype=torch.float64)
-    majority = torch.mode(train_labels, dim=-1).values
+    majority = majority_class(train_labels)
     return accuracy(majority.unsqueeze(-1).expand_as(test_labels), test_labels)
+
+
+def majority_class(labels: Tensor) -> Tensor:
+    """(...,) most frequent of the classes 0, 1, ... along the last axis; the smallest at a tie.
+
+    Counted class by class: ``torch.mode`` sorts slice by slice on a GPU.
+    """
+    counts = torch.stack([(labels == c).sum(-1) for c in range(int(labels.max()) + 1)])
+    return counts.argmax(0)
 
 
 def nearest_neighbour_scores(

@@ -1,7 +1,8 @@
 """Train any number of probes, streamed through the device."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -11,6 +12,7 @@ from satgpu.errors import UserError
 from satgpu.probes.cpu.engine import CpuEngine
 from satgpu.probes.cpu.fused_path import choose_path
 from satgpu.probes.gpu.engine import SlotEngine
+from satgpu.probes.gpu.memory import is_out_of_memory
 from satgpu.probes.groups import ProbeGroup, Subgroup, cut_to_subgroups, reasons_not_to_train
 from satgpu.probes.loop import Engine, TrainingLoop
 from satgpu.probes.network import Layout
@@ -19,9 +21,11 @@ from satgpu.probes.results import ProbeResult, TrainingReport, untrained_result
 
 _SUBGROUP_PROBES = 64
 
+GroupOrMaker = ProbeGroup | Callable[[], ProbeGroup | Sequence[ProbeGroup]]
+
 
 def train_probes(
-    groups: Iterable[ProbeGroup],
+    groups: Iterable[GroupOrMaker],
     options: ProbeOptions,
     *,
     device: str | torch.device = "cpu",
@@ -37,7 +41,8 @@ def train_probes(
     """Train every probe of every group; each result is handed over as its probe finishes.
 
     Args:
-        groups: pulled one by one as room comes free, so they may be made on the way.
+        groups: pulled one by one as room comes free, so they may be made on the way; a function that makes
+            one or several groups is called again if memory ran out in it.
         options: of all probes.
         device: "cpu" or a CUDA device.
         dtype: of the arithmetic, float32 or float64.
@@ -60,7 +65,7 @@ def train_probes(
     if lightning:
         from satgpu.probes.module import fit_with_lightning  # takes seconds, so only where needed
     started = time.perf_counter()
-    subgroups = _subgroups(groups, options, device, dtype, memory_budget_bytes)
+    subgroups = SubgroupStream(groups, options, device, dtype, memory_budget_bytes)
     if device.type == "cpu":
         engine: Engine = CpuEngine(subgroups, choose_path(dtype, options, cpu_path), torch.get_num_threads(), report)
     else:
@@ -92,7 +97,8 @@ def checked_device(device: str | torch.device) -> torch.device:
         raise UserError(f"unknown device {str(device)!r}; choose cpu, cuda or cuda:N")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device {str(device)!r} needs an NVIDIA GPU, and torch finds none; use device='cpu'")
-    return found
+    # C++ asks the driver for the index of plain "cuda" each time; from here on it has one.
+    return torch.device("cuda", torch.cuda.current_device()) if str(found) == "cuda" else found
 
 
 @contextmanager
@@ -108,22 +114,65 @@ def _settings(device: torch.device, allow_tf32: bool) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _subgroups(
-    groups: Iterable[ProbeGroup],
-    options: ProbeOptions,
-    device: torch.device,
-    dtype: torch.dtype,
-    memory_budget_bytes: int | None = None,
-) -> Iterator[Subgroup | ProbeResult]:
-    """Subgroups to train, and results of probes that cannot be trained, in the order of the groups."""
-    for group in groups:
-        reasons = reasons_not_to_train(group, options)
+class SubgroupStream(Iterator[Subgroup | ProbeResult]):
+    """Subgroups to train, and results of probes that cannot be trained, in the order of the groups.
+
+    If memory runs out while a group is being made, ``next`` may be called again once there is more: a
+    function that makes groups is then asked once more.
+
+    Args:
+        groups: groups, or functions that make one or several.
+        options: of all probes.
+        device, dtype: of the arithmetic.
+        memory_budget_bytes: limits the probes of a subgroup.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[GroupOrMaker],
+        options: ProbeOptions,
+        device: torch.device,
+        dtype: torch.dtype,
+        memory_budget_bytes: int | None = None,
+    ):
+        self._groups = iter(groups)
+        self._options, self._device, self._dtype, self._budget = options, device, dtype, memory_budget_bytes
+        self._next: GroupOrMaker | None = None
+        self._ready: deque[Subgroup | ProbeResult] = deque()
+
+    def __next__(self) -> Subgroup | ProbeResult:
+        while not self._ready:
+            if self._next is None:
+                self._next = self._pulled()
+            made = self._next() if callable(self._next) else self._next
+            groups = [made] if isinstance(made, ProbeGroup) else made
+            self._ready.extend([item for group in groups for item in self._cut(group)])
+            self._next = None
+        return self._ready.popleft()
+
+    def _pulled(self) -> GroupOrMaker:
+        """The next group or maker. A generator that has raised is at its end, and its further groups are lost."""
+        try:
+            return next(self._groups)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                "memory ran out inside the iterator of groups, which cannot go on after an error; "
+                "let it yield functions that make the groups: they are called again with more memory free"
+            ) from error
+
+    def _cut(self, group: ProbeGroup) -> Iterator[Subgroup | ProbeResult]:
+        """What one group gives."""
+        reasons = reasons_not_to_train(group, self._options)
         for member, reason in enumerate(reasons):
             if reason:
                 yield untrained_result(group, member, reason)
         members = [member for member, reason in enumerate(reasons) if not reason]
-        size = _subgroup_size(group, options, dtype, memory_budget_bytes)
-        yield from cut_to_subgroups(group, members, options, device=device, dtype=dtype, size=size)
+        size = _subgroup_size(group, self._options, self._dtype, self._budget)
+        yield from cut_to_subgroups(
+            group, members, self._options, device=self._device, dtype=self._dtype, size=size
+        )
 
 
 def _subgroup_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, budget_bytes: int | None) -> int:

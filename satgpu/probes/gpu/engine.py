@@ -1,33 +1,41 @@
-"""Training on a GPU: two banks of slots, refilled from the queue as probes finish.
+"""Training on a GPU: banks of slots, refilled from a queue as probes finish.
 
-While one bank's epoch runs on the device, the host reads the flags of the other, hands its finished
-probes out and refills their slots. So the device never waits, cost follows the mean number of epochs
-and not the slowest probe, and memory is that of the slots however many probes there are. On a CPU the
-same code runs without graphs, which is how its logic is tested.
+While one bank's turn runs on the device, the host reads the flags of the other, sends its finished probes
+to be scored and refills their slots. So the device never waits, cost follows the mean number of epochs
+and not the slowest probe, and memory is that of the slots however many probes there are. Probes of
+different groups, numbers of rows, epochs and tasks share a bank; only another network needs another one,
+and a bank that is not full rests while others have work. On a CPU the same code runs without graphs.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 
 import torch
 
 from satgpu.probes.gpu.bank import BankShape, SlotBank
+from satgpu.probes.gpu.inputs import InputPool, ResidentGroup
+from satgpu.probes.gpu.memory import free_budget, is_out_of_memory
+from satgpu.probes.gpu.scoring import FinishedBatch
+from satgpu.probes.gpu.turns import RunningBank
 from satgpu.probes.groups import Subgroup
 from satgpu.probes.options import ProbeOptions
-from satgpu.probes.results import ProbeResult, TrainedProbe, TrainingReport, make_result
+from satgpu.probes.results import ProbeResult, TrainingReport
 
 # A bank of 64 probes of the notebook's shape fills an H200's multiprocessors once with 128 x 128 tiles,
-# and its parameters and moments (42 MB) stay in the second-level cache for a whole epoch.
+# and its parameters and moments (42 MB) stay in the second-level cache for a whole turn.
 BANK_SLOTS = 64
-_N_BANKS = 2
-_SHARE_OF_FREE_MEMORY = 0.8
+_BANKS_OF_A_SHAPE = 2
+_FULL_ENOUGH = 0.95  # of the slots; an emptier bank rests while others have work
+
+Waiting = tuple[ResidentGroup, int]
 
 
 class SlotEngine:
     """Trains subgroups as they come, through a fixed number of slots.
 
     Args:
-        subgroups: pulled when there is room.
+        subgroups: pulled when there is room. If memory runs out meanwhile, they are asked again for the same item.
         options: of all probes.
         device, dtype: of the arithmetic.
         report: epochs, operations, slots and notices are added to it.
@@ -47,197 +55,212 @@ class SlotEngine:
     ):
         self._subgroups = subgroups
         self._options, self._device, self._dtype, self._report = options, device, dtype, report
-        self._budget = memory_budget_bytes
+        self._budget_bytes = memory_budget_bytes
         self._n_slots = n_slots
-        self._queues: dict[BankShape, deque[tuple[Subgroup, int]]] = {}
+        self._queues: dict[BankShape, deque[Waiting]] = {}
         self._untrained: list[ProbeResult] = []
+        self._scored: list[FinishedBatch] = []
         self._banks: list[RunningBank] = []
-        self._shape: BankShape | None = None
+        self._pools: dict[int, InputPool] = {}
         self._exhausted = False
+        self._stream = self._graph_pool = None
         if device.type == "cuda":
+            torch.cuda.init()  # the next line raises before anything has used CUDA
             torch.cuda.reset_peak_memory_stats(device)
+            self._stream = torch.cuda.Stream(device)
+            self._graph_pool = torch.cuda.graph_pool_handle()
 
     @property
     def done(self) -> bool:
         """Whether every probe has been trained and its result given out."""
-        waiting = any(self._queues.values()) or self._untrained
-        return self._exhausted and not waiting and not any(bank.is_busy for bank in self._banks)
+        in_hand = self._untrained or self._scored or any(self._queues.values())
+        return self._exhausted and not in_hand and not any(r.n_busy or r.scored for r in self._banks)
 
     def advance(self) -> list[ProbeResult]:
-        """One epoch of every bank; the results of probes that had finished before it."""
-        self._pull()
+        """A turn of the banks; the results of probes that had finished before it."""
         results, self._untrained = self._untrained, []
-        try:
-            self._choose_shape()
-            for running in self._banks:
-                running.collect(results)
-                running.refill(self._queues[self._shape])
-                running.launch()
-        except torch.OutOfMemoryError:
+        if self._memory_ran_out(results):
+            # Not where the error is at hand: it would keep the failed tensors alive.
             self._halve()
         return results
 
     def close(self) -> None:
         """Wait for the device and let the banks go."""
         self._banks.clear()
+        self._pools.clear()
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
             self._report.peak_memory_bytes = torch.cuda.max_memory_allocated(self._device)
 
+    def _memory_ran_out(self, results: list[ProbeResult]) -> bool:
+        """Take a turn; whether an allocation failed in it. ``results`` has what came in up to there."""
+        try:
+            self._turn(results)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return True
+        return False
+
+    def _turn(self, results: list[ProbeResult]) -> None:
+        while self._scored:
+            results += self._scored[-1].results()
+            self._scored.pop()
+        if not self._n_waiting:
+            self._pull()
+        for running in self._banks:
+            self._collect(running, results)
+        self._refill()
+        for running in self._ready():
+            running.launch()
+        self._pull()  # looking at new groups makes the host wait, so the device is given its work first
+
+    @property
+    def _n_waiting(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())
+
     def _pull(self) -> None:
-        """Read subgroups until the queue can fill all slots once over."""
-        room = _N_BANKS * self._n_slots - sum(len(queue) for queue in self._queues.values())
-        while not self._exhausted and room > 0:
+        """Read subgroups until the queues could fill the banks of every network once over."""
+        most = _BANKS_OF_A_SHAPE * self._n_slots
+        while not self._exhausted and self._n_waiting + len(self._untrained) < most * max(1, len(self._queues)):
             item = next(self._subgroups, None)
             if item is None:
                 self._exhausted = True
             elif isinstance(item, ProbeResult):
                 self._untrained.append(item)
-                room -= 1
             else:
-                queue = self._queues.setdefault(BankShape.of(item), deque())
-                queue.extend((item, member) for member in item.members)
-                room -= len(item.members)
+                resident = ResidentGroup(item)
+                queue = self._queues.setdefault(BankShape.of(resident), deque())
+                queue.extend((resident, index) for index in range(len(item.members)))
 
-    def _choose_shape(self) -> None:
-        """Go on to the shape with most probes waiting, once the present one has none at all."""
-        if any(running.is_busy for running in self._banks) or (self._shape and self._queues[self._shape]):
-            return
-        waiting = {shape: queue for shape, queue in self._queues.items() if queue}
-        self._banks.clear()
-        self._queues = waiting
-        self._shape = None
-        if waiting:
-            self._shape = max(waiting, key=lambda shape: len(waiting[shape]))
-            self._make_banks(self._shape)
+    def _collect(self, running: RunningBank, results: list[ProbeResult]) -> None:
+        """Free what has stopped, and read what was scored a turn ago."""
+        n_scored = len(running.scored)
+        running.collect()  # waits for the bank's flags, and everything scored before has landed by then
+        for _ in range(n_scored):
+            results += running.scored[0].results()
+            running.scored.pop(0)
 
-    def _make_banks(self, shape: BankShape) -> None:
-        """Two banks within the budget, or one where a few slots are enough."""
-        per_slot = shape.bytes_per_slot(self._options, self._dtype)
-        affordable = self._memory_budget() // (per_slot * _N_BANKS)
+    def _refill(self) -> None:
+        """Fill the banks, with new ones or more room where that is needed; put half-empty ones together at the end."""
+        for shape, queue in self._queues.items():
+            banks = self._banks_of(shape)
+            for running in banks:
+                running.refill(queue)
+            if queue and self._make_room(shape, queue):
+                for running in self._banks_of(shape):
+                    running.refill(queue)
+        if self._exhausted:
+            for shape in self._queues:
+                self._put_together(shape)
+
+    def _banks_of(self, shape: BankShape) -> list[RunningBank]:
+        return [running for running in self._banks if running.bank.shape == shape]
+
+    def _make_room(self, shape: BankShape, queue: deque[Waiting]) -> bool:
+        """For the probes of a queue that have found no slot; whether there is more room now."""
+        banks = self._banks_of(shape)
+        has_free = any(running.bank.free for running in banks)
+        if banks and has_free:
+            return self._grow(shape, banks, queue)
+        is_worth_it = self._exhausted or len(queue) >= self._n_slots or not self._banks
+        return is_worth_it and len(banks) < _BANKS_OF_A_SHAPE and self._make_bank(shape, queue)
+
+    def _grow(self, shape: BankShape, banks: list[RunningBank], queue: deque[Waiting]) -> bool:
+        """More rows for a bank's slots, or for the inputs."""
+        pool, n_rows = banks[0].bank.pool, max(resident.n_rows for resident, _ in queue)
+        was_short = any(n_rows > running.bank.n_rows for running in banks)
+        for running in banks:
+            running.make_room(n_rows)
+        subgroup = queue[0][0].subgroup
+        if not pool.fits(subgroup):
+            more = max(pool.capacity // 2, subgroup.group.X.shape[0])
+            is_idle = not any(running.n_busy for running in self._banks if running.bank.pool is pool)
+            if not is_idle and (pool.capacity + more) * self._bytes_per_input(shape) > self._bytes_left():
+                return was_short
+            pool.grow(pool.capacity + more)
+            for running in self._banks:
+                if running.bank.pool is pool:
+                    running.actions.forget()
+            return True
+        return was_short
+
+    def _make_bank(self, shape: BankShape, queue: deque[Waiting]) -> bool:
+        """Another bank for a network, if memory is left for one."""
+        n_rows = max(resident.n_rows for resident, _ in queue)
+        per_slot = shape.bytes_per_slot(self._options, self._dtype, n_rows)
+        left = self._bytes_left()
+        pool = self._pools.get(shape.layout.units[0])
+        if pool is None:
+            groups = {id(resident.subgroup.group): resident.subgroup.group.X.shape[0] for resident, _ in queue}
+            capacity = max(sum(groups.values()) * 5 // 4, 1)
+            capacity = max(min(capacity, left // 4 // self._bytes_per_input(shape)), max(groups.values()))
+            left -= capacity * self._bytes_per_input(shape)
+        if not self._banks_of(shape) and len(queue) > self._n_slots:
+            left //= _BANKS_OF_A_SHAPE
+        affordable = left // per_slot
+        if self._banks and affordable < min(self._n_slots, 1 + self._n_slots // 4):
+            self._banks = [running for running in self._banks if running.n_busy or running.scored]
+            return False
         n_slots = max(1, min(self._n_slots, affordable))
-        n_banks = _N_BANKS if len(self._queues[shape]) > n_slots else 1
-        for _ in range(n_banks):
-            bank = SlotBank(shape, self._options, n_slots, self._device, self._dtype)
-            self._banks.append(RunningBank(bank, self._report))
-        self._report.slots = max(self._report.slots, n_banks * n_slots)
+        if pool is None:
+            pool = self._pools[shape.layout.units[0]] = InputPool(
+                shape.layout.units[0], capacity, self._device, self._dtype
+            )
+        bank = SlotBank(shape, self._options, n_slots, n_rows, pool)
+        self._banks.append(RunningBank(bank, self._report, self._stream, self._graph_pool))
+        self._report.slots = max(self._report.slots, sum(running.bank.n_slots for running in self._banks))
+        return True
 
-    def _memory_budget(self) -> int:
-        """Bytes for the banks."""
-        if self._budget is not None:
-            return self._budget
-        if self._device.type != "cuda":
-            return 1 << 62
-        return int(_SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(self._device)[0])
+    def _bytes_per_input(self, shape: BankShape) -> int:
+        """Of one row of X."""
+        return shape.layout.units[0] * self._dtype.itemsize
+
+    def _bytes_left(self) -> int:
+        """For further banks and inputs."""
+        if self._budget_bytes is None:
+            return free_budget(self._device)
+        slots = sum(
+            running.bank.n_slots
+            * running.bank.shape.bytes_per_slot(self._options, self._dtype, running.bank.n_rows)
+            for running in self._banks
+        )
+        inputs = sum(pool.X.numel() * pool.X.element_size() for pool in self._pools.values())
+        return self._budget_bytes - slots - inputs
+
+    def _ready(self) -> list[RunningBank]:
+        """The banks to launch: the full ones, or what there is when no more can come."""
+        busy = [running for running in self._banks if running.n_busy]
+        if self._exhausted and not self._n_waiting:
+            return busy
+        full = [running for running in busy if running.n_busy >= _FULL_ENOUGH * running.bank.n_slots]
+        return full or sorted(busy, key=lambda running: -running.n_busy / running.bank.n_slots)[:1]
+
+    def _put_together(self, shape: BankShape) -> None:
+        """One bank in the place of two that are half empty."""
+        banks = [running for running in self._banks_of(shape) if running.n_busy]
+        if len(banks) == 2 and not self._queues[shape] and banks[1].n_busy <= len(banks[0].bank.free):
+            banks[0].adopt(banks[1])
+            self._banks.remove(banks[1])
 
     def _halve(self) -> None:
-        """After memory ran out, send the probes in flight back to the queue, to start again in half the slots.
+        """After memory ran out, send the probes in training back to the queue, to start again in half the slots.
 
         A probe's numbers depend on its seeds alone, so starting again changes no result.
         """
-        n_slots = max((len(running.bank.occupants) for running in self._banks), default=self._n_slots)
+        n_slots = max((running.bank.n_slots for running in self._banks), default=self._n_slots)
         if n_slots == 1:
             raise torch.OutOfMemoryError("one probe alone does not fit the device's memory; use a smaller network")
-        queue = self._queues[self._shape]
         for running in self._banks:
-            queue.extendleft(occupant for occupant in running.bank.occupants if occupant is not None)
+            occupants = [occupant for occupant in running.bank.occupants if occupant is not None]
+            self._queues[running.bank.shape].extendleft(reversed(occupants))
+            self._scored += running.scored
+        scored = chain.from_iterable(batch.occupants for batch in self._scored)
+        for resident, _ in chain(*self._queues.values(), scored):
+            resident.leave()
         self._n_slots = n_slots // 2
         self._banks.clear()
-        self._shape = None
+        self._pools.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._report.notices.append(f"device memory ran out: {n_slots} slots a bank became {self._n_slots}")
-
-
-class RunningBank:
-    """A bank with its graph, if it is on a GPU, and the flags of its last epoch.
-
-    Args:
-        bank: the slots.
-        report: epochs and operations are added to it.
-    """
-
-    def __init__(self, bank: SlotBank, report: TrainingReport):
-        self.bank = bank
-        self._report = report
-        self._replay = _captured(bank) if bank.flat.device.type == "cuda" else bank.train_epoch
-        self._flags: torch.Tensor | None = None
-        self._landed: torch.cuda.Event | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether any slot holds a probe."""
-        return any(occupant is not None for occupant in self.bank.occupants)
-
-    def launch(self) -> None:
-        """Start one epoch and the copy of its flags; on a GPU this returns at once."""
-        if not self.is_busy:
-            return
-        bank = self.bank
-        bank.draw_orders()
-        self._replay()
-        rule = bank.rule
-        flags = torch.stack([rule.is_live.long(), rule.is_finite.long(), rule.epochs, rule.stale_epochs])
-        if flags.is_cuda:
-            self._flags = torch.empty(flags.shape, dtype=flags.dtype, pin_memory=True)
-            self._flags.copy_(flags, non_blocking=True)
-            self._landed = torch.cuda.Event()
-            self._landed.record()
-        else:
-            self._flags = flags
-        busy = sum(occupant is not None for occupant in bank.occupants)
-        self._report.epochs += busy
-        self._report.useful_flops += busy * bank.shape.layout.flops_per_row * bank.shape.n_fit
-
-    def collect(self, results: list[ProbeResult]) -> None:
-        """Append the results of the probes that stopped in the last epoch; their slots are free again."""
-        if self._flags is None:
-            return
-        if self._landed is not None:
-            self._landed.synchronize()
-        flags, self._flags = self._flags.T.tolist(), None
-        for slot, (is_live, is_finite, epochs, stale) in enumerate(flags):
-            if self.bank.occupants[slot] is not None and not is_live:
-                results.append(self._result(slot, bool(is_finite), epochs, stale))
-                self.bank.occupants[slot] = None
-
-    def refill(self, queue: deque[tuple[Subgroup, int]]) -> None:
-        """Fill free slots from the queue."""
-        arrivals = []
-        for slot in self.bank.free:
-            if queue:
-                arrivals.append((slot, *queue.popleft()))
-        if arrivals:
-            self.bank.load(arrivals)
-
-    def _result(self, slot: int, is_finite: bool, epochs: int, stale: int) -> ProbeResult:
-        """What came of the probe in a slot."""
-        bank, rule = self.bank, self.bank.rule
-        subgroup, member = bank.occupants[slot]
-        early_stopping = bank.options.early_stopping
-        reason = "early_stopping" if stale > bank.options.n_iter_no_change else "max_iter"
-        n_scores = epochs if early_stopping else 0
-        trained = TrainedProbe(
-            flat=(bank.best_flat if early_stopping else bank.flat)[slot].clone(),
-            n_iter=epochs,
-            stop_reason=reason if is_finite else "failed",
-            failure="" if is_finite else f"non-finite loss at epoch {epochs}",
-            best_score=float(rule.best[slot]) if early_stopping else float("nan"),
-            losses=rule.losses[slot, :epochs].cpu().numpy().copy(),
-            validation_scores=rule.validation_scores[slot, : n_scores - (not is_finite)].cpu().numpy().copy(),
-        )
-        return make_result(subgroup, member, trained)
-
-
-def _captured(bank: SlotBank) -> Callable[[], None]:
-    """The bank's epoch as a CUDA graph; captured while the bank is empty, so nothing is trained by it."""
-    stream = torch.cuda.Stream(bank.flat.device)
-    stream.wait_stream(torch.cuda.current_stream(bank.flat.device))
-    with torch.cuda.stream(stream):
-        for _ in range(2):  # libraries choose kernels and set up workspaces before the capture
-            bank.train_epoch()
-    torch.cuda.current_stream(bank.flat.device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        bank.train_epoch()
-    return graph.replay
