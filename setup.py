@@ -3,14 +3,28 @@
 Where there is no C++ compiler, or it fails, the package is installed without: probes then train by torch's operators.
 """
 
+import glob
 import os
 import sys
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 FOLDER = "satgpu/probes/cpu"
 FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0"]
+
+
+class WithConfigs(build_py):
+    """Puts the checkout's configs/ into the package, so that an installed satgpu finds them by name."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            folder = os.path.join(self.build_lib, "satgpu", "configs")
+            self.mkpath(folder)
+            for path in sorted(glob.glob("configs/*.yaml")):
+                self.copy_file(path, folder)
 
 
 class OptionalBuild(build_ext):
@@ -39,6 +53,6 @@ setup(
             py_limited_api=True,
         )
     ],
-    cmdclass={"build_ext": OptionalBuild},
+    cmdclass={"build_ext": OptionalBuild, "build_py": WithConfigs},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -18,6 +18,7 @@ from satgpu.errors import UserError, did_you_mean, unknown_choice
 from satgpu.experiments import EXPERIMENTS, default_experiments
 from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
+from satgpu.study.shipped import config_path, shipped_configs
 
 REPLICATES = {"cpu": 3, "cuda": 32}
 # What may differ between a run and its continuation: none of these changes a number.
@@ -107,7 +108,8 @@ def _plain(value: Any) -> Any:
 def make_parser(prog: str) -> ArgumentParser:
     """The parser of a run: every field of ``Config`` is an option and a YAML key."""
     parser = ArgumentParser(prog=prog, exit_on_error=False, description=_DESCRIPTION)
-    parser.add_argument("--config", action="config", help="YAML file of options; the command line overrides it")
+    words = "YAML file of options, or the name of one that comes with satgpu"
+    parser.add_argument("--config", action="config", help=words)
     parser.add_argument("--out", type=str, default=None, help="run folder (default: logs/PROTOCOL-DATE-TIME)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost, train nothing")
@@ -209,7 +211,8 @@ def _files_first(args: list[str]) -> list[str]:
 
 def _config_files(args: list[str]) -> list[str]:
     named = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
-    return named + [after for arg, after in zip(args, args[1:], strict=False) if arg == "--config"]
+    named += [after for arg, after in zip(args, args[1:], strict=False) if arg == "--config"]
+    return [config_path(word) for word in named]
 
 
 def _check_file(path: str) -> None:
@@ -218,7 +221,8 @@ def _check_file(path: str) -> None:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: cannot read this configuration file ({error.__class__.__name__}); check the path"
+            f"{path}: cannot read this configuration file ({error.__class__.__name__}); check the path, or give one of "
+            f"those that come with satgpu: {', '.join(shipped_configs())}"
         ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
