@@ -17,7 +17,7 @@ LEVEL = 0.5
 DIRECTIONS = 8
 # Of the wave's crossing direction, clockwise from north: 0 reads detail from north to south, 90 from east to west.
 BEARINGS_DEG = np.arange(DIRECTIONS) * 180.0 / DIRECTIONS
-SHARE_COLUMNS = tuple(f"share_{bearing:05.1f}" for bearing in BEARINGS_DEG)
+SHARE_COLUMNS = tuple(f"share_{bearing:05.1f}".replace(".", "_") for bearing in BEARINGS_DEG)
 EDGE_COLUMNS = (
     "fine_km", "low", "high", "relative", "anisotropy", "finest_bearing_deg", "open_directions", "n_draws", "bands",
 )  # fmt: skip

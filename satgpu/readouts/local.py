@@ -54,7 +54,7 @@ class LocalTransfer:
         """The shares, one row per direction: place, lon, lat, draw, cells, tolerance, scale_km, bearing_deg, share."""
         keys = ["place", "lon", "lat", "draw", "cells", "tolerance", "scale_km"]
         long = self.shares[[*keys, *SHARE_COLUMNS]].melt(keys, var_name="bearing_deg", value_name="share")
-        long["bearing_deg"] = long["bearing_deg"].str.removeprefix("share_").astype(float)
+        long["bearing_deg"] = long["bearing_deg"].str.removeprefix("share_").str.replace("_", ".").astype(float)
         return long.sort_values([*keys, "bearing_deg"], ignore_index=True)
 
     def __str__(self) -> str:

@@ -86,12 +86,15 @@ def read_by_neighbours(draw: Draw, fields: Fields, noise: float) -> Tensor:
     return predicted
 
 
-def read_by_mlps(draw: Draw, fields: Fields, noise: float) -> Tensor:
-    """(M, T) predictions of the notebook's MLP on standardised inputs, regression on the same noisy values."""
+def read_by_mlps(draw: Draw, fields: Fields, noise: float, **options: object) -> Tensor:
+    """(M, T) predictions of the notebook's MLP on standardised inputs, regression on the same noisy values.
+
+    ``options`` are those of ``ProbeOptions``.
+    """
     from satgpu.probes import MLPProbes  # the only reader that trains
 
     to_standard = standardise(draw.Z.double())
-    probes = MLPProbes("regression", max_iter=500, random_state=draw.seed, device=draw.Z.device)
+    probes = MLPProbes("regression", random_state=draw.seed, device=draw.Z.device, **{"max_iter": 500} | options)
     probes.fit(to_standard(draw.Z).float(), fields.labels.T.float())
     return torch.as_tensor(probes.predict(to_standard(draw.Z_test).float())).T.double().to(fields.truth)
 
@@ -117,6 +120,12 @@ def some_degrees(fields: Fields, degrees: np.ndarray) -> Fields:
     columns = torch.isin(fields.groups, kept)
     groups = torch.searchsorted(kept, fields.groups[columns])
     return Fields(fields.labels[:, columns], fields.truth[:, columns], groups, fields.l_max)
+
+
+def without_composites(fields: Fields, n_groups: int) -> Fields:
+    """Only the first groups, those of single degrees."""
+    columns = fields.groups < n_groups
+    return Fields(fields.labels[:, columns], fields.truth[:, columns], fields.groups[columns], fields.l_max)
 
 
 def _nearest(queries: Tensor, Z: Tensor, k: int) -> Tensor:

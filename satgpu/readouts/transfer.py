@@ -169,8 +169,13 @@ def transfer_function(
     found = []
     for replicate in range(replicates):
         draw = draw_places(embedding, n_labels, n_test, seed, replicate, device)
-        found.append(_with_ceiling(_read(reader, draw, l_max, noise), draw, l_max))
+        found.append(measure(reader, draw, l_max, noise))
     return summarise(embedding.name, draw.dim, found, n_labels, noise, reader, seed)
+
+
+def measure(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
+    """What one of READERS finds at one draw of places, with the ceiling beside it."""
+    return _with_ceiling(_read(reader, draw, l_max, noise), draw, l_max)
 
 
 def check_arguments(n_labels: int, noise: float, l_max: int, replicates: int, n_test: int) -> None:

@@ -161,6 +161,51 @@ class SimilarityRow(ReadoutRow):
     centred_similarity_mean: float
 
 
+@table("transfer", side=True)
+@dataclass(frozen=True, kw_only=True)
+class TransferRow(ReadoutRow):
+    """How much of the fields of one harmonic degree one reader gives back, from one draw of places."""
+
+    reader: str = _key("reader")  # linear | mlp | coordinates (a Gaussian process on the places alone)
+    weights_seed: int = _key("reader", default=0)  # of an untrained twin's weights; 0 is the run's control itself
+    n_labels: int = _key("task")
+    noise: float
+    prior: str = _key("task", default="degree")  # degree: fields of one degree; power-law, flat: of all degrees
+    degree: int = _key("task", default=0)  # 0 where the field mixes all degrees
+    scale_km: float = math.nan  # half a wavelength
+    share: float  # R² against the noise-free field, at places never seen
+    ceiling: float = math.nan  # share in the span of the embedding
+    bound: float = math.nan  # greatest share any reader of places can expect (reader coordinates)
+    dim: int
+    rank: int
+    dropped: int = 0  # dimensions that are flat
+    penalty_on_edge: bool = False
+    probes_failed: int = 0
+
+
+@table("map", side=True)
+@dataclass(frozen=True, kw_only=True)
+class MapRow(ReadoutRow):
+    """How much of the plane waves of one cap a linear reader gives back, by direction."""
+
+    place: int = _key("place")
+    lon: float
+    lat: float
+    draw: int = _key("place")
+    cells: float = _key("place")
+    tolerance: float = _key("place")
+    scale_km: float = _key("place")
+    share: float  # mean over directions
+    share_000_0: float
+    share_022_5: float
+    share_045_0: float
+    share_067_5: float
+    share_090_0: float
+    share_112_5: float
+    share_135_0: float
+    share_157_5: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveRow:
     """Training of one experiment and encoder at one epoch: quantiles over the probes still training."""
