@@ -15,7 +15,7 @@ from satgpu.experiments.similarity import Similarity
 from satgpu.experiments.sweet_spot import SweetSpot
 from satgpu.geometry import EARTH_AREA_KM2, GEODESIC, NOTEBOOK, PROTOCOLS
 
-PROBED = [name for name in default_experiments() if EXPERIMENTS[name].trains_probes]
+PROBED = [name for name in (*default_experiments(), "resolution") if EXPERIMENTS[name].trains_probes]
 
 
 def _sets(options, protocol="geodesic", replicate=0):
