@@ -1,4 +1,4 @@
-"""The command line: ``satgpu run | summarize | extract-location``. Scripts call the same functions."""
+"""The command line: ``satgpu run | summarize | gate | extract-location``. Scripts call the same functions."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ _USAGE = """usage: satgpu COMMAND ...
 
   run                run the study (the same as python scripts/run_all.py)
   summarize          rebuild a run's figures and report, or compare several runs
+  gate               planted truths that any measure of resolution must survive, or one encoder's share of them
   extract-location   write the location part of a SatCLIP checkpoint as a small file
 
 satgpu COMMAND --help tells more."""
@@ -21,7 +22,12 @@ satgpu COMMAND --help tells more."""
 def main(args: Sequence[str] | None = None) -> int:
     """The installed ``satgpu`` command: dispatches to the commands below."""
     args = list(sys.argv[1:] if args is None else args)
-    commands = {"run": run_command, "summarize": summarize_command, "extract-location": extract_command}
+    commands = {
+        "run": run_command,
+        "summarize": summarize_command,
+        "gate": gate_command,
+        "extract-location": extract_command,
+    }
     if not args or args[0] in ("-h", "--help"):
         print(_USAGE)
         return 0 if args else 2
@@ -95,6 +101,27 @@ def _summarize(args: list[str], prog: str) -> int:
     report.print_tables(read_run(folder), console)
     console.print(f"\n[bold]Report:[/] {folder / 'report.html'}   [bold]Summary:[/] {folder / 'summary.md'}")
     return 0
+
+
+def gate_command(args: Sequence[str], prog: str = "satgpu gate") -> int:
+    """Measure planted truths. Returns 0 where every row holds, 1 where one doesn't, 2 for bad input."""
+    return _guarded(lambda: _gate(list(args), prog))
+
+
+def _gate(args: list[str], prog: str) -> int:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog=prog, description="Measure the truths that any number called a resolution must survive."
+    )
+    parser.add_argument("encoders", nargs="*", type=str, help="rows that can be asked of any encoder, for these")
+    parser.add_argument("--small", action="store_true", help="the size of the tests: seconds")
+    parser.add_argument("--out", type=str, default="", help="a Markdown file for the table")
+    parser.add_argument("--device", type=str, default="cpu", help="where encoders compute")
+    options = parser.parse_args(args)
+    from satgpu.validation.gate_command import run_gate_command
+
+    return run_gate_command(options.encoders, options.small, options.out, options.device, _console())
 
 
 def extract_command(args: Sequence[str], prog: str = "satgpu extract-location") -> int:

@@ -170,11 +170,23 @@ class JitteredCoordinates:
         self._waves = directions * (2 * math.pi * EARTH_RADIUS_KM / wavelength_km)
 
     def __call__(self, lonlat_deg: Tensor) -> Tensor:
-        xyz = unit_vectors(lonlat_deg.double())
-        step = _white_noise(xyz, self._seed) * (self.jitter_km / EARTH_RADIUS_KM)
-        tangent = step - (step * xyz).sum(dim=1, keepdim=True) * xyz
-        phase = torch.nn.functional.normalize(xyz + tangent, dim=1) @ self._waves.T
+        phase = displaced(lonlat_deg, self.jitter_km, self._seed) @ self._waves.T
         return torch.cat([phase.cos(), phase.sin()], dim=1)
+
+
+def displaced(lonlat_deg: Tensor, jitter_km: float, seed: int = 0) -> Tensor:
+    """(N, 3) unit vectors of the places, each axis on the ground off by N(0, jitter): a fixed function of the place."""
+    xyz = unit_vectors(lonlat_deg.double())
+    step = _white_noise(xyz, seed) * (jitter_km / EARTH_RADIUS_KM)
+    tangent = step - (step * xyz).sum(dim=1, keepdim=True) * xyz
+    return torch.nn.functional.normalize(xyz + tangent, dim=1)
+
+
+def white_noise(lonlat_deg: Tensor, dim: int, seed: int = 0) -> Tensor:
+    """(N, dim) standard normals, a fixed function of the place without any smoothness."""
+    xyz = unit_vectors(lonlat_deg.double())
+    parts = [_white_noise(xyz, seed * 1000 + i) for i in range(-(-dim // 3))]
+    return torch.cat(parts, dim=1)[:, :dim]
 
 
 def _white_noise(xyz: Tensor, seed: int) -> Tensor:
