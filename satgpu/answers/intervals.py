@@ -7,11 +7,13 @@ curves, widened to Student's width (``satgpu.readouts.bootstrap``).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.types import Estimate, Unit
 
 
@@ -49,14 +51,9 @@ def mean_interval(
     mean = float(values.mean())
     if len(values) == 1:
         return Interval(mean, n=1, unit=unit)
-    reach = float(student_reach(np.maximum(values.var(ddof=1), rounding), len(values), confidence))
+    se = np.sqrt(max(values.var(ddof=1), rounding) / len(values))
+    reach = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * se)
     return Interval(mean, mean - reach, mean + reach, len(values), unit)
-
-
-def student_reach(variance: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """How far the interval of a mean of n values reaches to either side; NaN for one value."""
-    n = np.asarray(n)
-    return stats.t.ppf(0.5 + confidence / 2, np.where(n > 1, n - 1.0, np.nan)) * np.sqrt(variance / np.maximum(n, 1))
 
 
 def summarise(
@@ -64,17 +61,51 @@ def summarise(
 ) -> pd.DataFrame:
     """Mean and interval of ``value`` for every group of ``by``, over replicates.
 
-    Rows of one group and replicate (several patterns, caps or spans) are
-    averaged first: the replicate is what is drawn anew.
+    Rows of one group and replicate (several patterns, caps or spans) are averaged first: the replicate is what is
+    drawn anew. Student's t with variances pooled over the groups (``satgpu.answers.moderated``).
 
     Returns:
         DataFrame[*by, mean, low, high, n_replicates], in the order of ``by``.
     """
+    cells = value_cells(table, by, value)
+    found = cells.moderated()
+    low, high = found.interval(0.5 - confidence / 2)
+    return cells.keys.assign(mean=found.mean, low=low, high=high, n_replicates=found.n)
+
+
+@dataclass(frozen=True)
+class ValueCells:
+    """A column as an array: C cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
+
+    Attributes:
+        keys: one row per cell, the columns of ``by``.
+        values_CR: means over the rows of a cell and replicate.
+        rounding_C: variance that comes of the steps of 1/n_test in an accuracy; 0 for what is no accuracy.
+        others_CR: further columns, averaged alike.
+    """
+
+    keys: pd.DataFrame
+    values_CR: np.ndarray
+    rounding_C: np.ndarray
+    others_CR: dict[str, np.ndarray]
+
+    def moderated(self) -> Moderated:
+        """Mean and error of each cell."""
+        n = np.maximum((~np.isnan(self.values_CR)).sum(1), 1)
+        return moderated(self.values_CR, np.nansum(self.values_CR, axis=1) / n, self.rounding_C)
+
+
+def value_cells(table: pd.DataFrame, by: Sequence[str], value: str, others: Sequence[str] = ()) -> ValueCells:
+    """The scored rows of a table by cell and replicate."""
     by = list(by)
-    table = table[table[value].notna()]
-    per_replicate = table.groupby([*by, "replicate"], dropna=False, sort=True)[value].mean().reset_index()
-    groups = per_replicate.groupby(by, dropna=False, sort=True)[value]
-    summary = groups.agg(["mean", "var", "size"]).reset_index().rename(columns={"size": "n_replicates"})
-    reach = student_reach(summary["var"].to_numpy(), summary["n_replicates"].to_numpy(), confidence)
-    summary["low"], summary["high"] = summary["mean"] - reach, summary["mean"] + reach
-    return summary[[*by, "mean", "low", "high", "n_replicates"]]
+    rows = table[table[value].notna()]
+    accuracy = value.endswith("accuracy") and "n_test" in rows
+    rows = rows.assign(_all="all", _rounding=1 / (12 * rows["n_test"].clip(lower=1) ** 2) if accuracy else 0.0)
+    groups = rows.groupby([*(by or ["_all"]), "replicate"], dropna=False, sort=True)
+    cells = groups[[value, *others]].mean()
+    cells["_rounding"] = groups["_rounding"].sum() / groups.size() ** 2
+    wide = cells.unstack("replicate")
+    arrays = {name: wide[name].to_numpy(dtype=float) for name in cells}
+    n = np.maximum((~np.isnan(arrays[value])).sum(1), 1)
+    rounding_C = np.nansum(arrays.pop("_rounding"), axis=1) / n
+    return ValueCells(wide.index.to_frame(index=False)[by], arrays.pop(value), rounding_C, arrays)

@@ -150,11 +150,12 @@ def _line(z_C: np.ndarray, covariate_C: np.ndarray, use_C: np.ndarray) -> np.nda
 
 
 def _shared_skewness(standard_CR: np.ndarray, n_C: np.ndarray) -> np.ndarray:
-    """(..., 1) skewness that the cells share, shrunk by its own error; 0 where no cell has three replicates."""
+    """(..., 1) skewness that the cells share, shrunk by its own error; 0 below three cells of three replicates."""
     use = n_C >= 3
     weight = np.where(use, n_C / np.maximum((n_C - 1.0) * (n_C - 2.0), 1), 0)
     cells = np.maximum(use.sum(-1, keepdims=True), 1)
     gamma = (weight * (standard_CR**3).sum(-1)).sum(-1, keepdims=True) / cells
+    gamma = np.where(cells < 3, 0.0, gamma)
     error = (6 * weight).sum(-1, keepdims=True) / cells**2
     return gamma * gamma**2 / (gamma**2 + error + TINY)
 
