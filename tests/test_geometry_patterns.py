@@ -12,13 +12,12 @@ from sphere_lines import HALF_TURN_KM, crossings, parallel, seeded
 from satgpu.errors import UserError
 from satgpu.geometry import (
     PATTERNS,
-    best_accuracy,
     boundary_probability,
     cells_in,
     destination_deg,
     great_circle_km,
     make_labels,
-    pattern_info,
+    pattern_named,
     random_rotation,
     rotate_deg,
     uniform_on_sphere,
@@ -160,19 +159,14 @@ def test_boundary_labels_are_drawn_with_their_probability(world):
     assert ((labels - p).sum(dim=-1).abs() <= 4 * standard_error).all()
     assert torch.equal(labels, make_labels("boundary", world, widths, generator=seeded(1)))
     assert not torch.equal(labels, make_labels("boundary", world, widths, generator=seeded(2)))
-    # The best guess, p > ½, is right as often as best_accuracy says.
+    # The best guess, p > ½, is right as often as the probability of the likelier label says.
     right = (labels == (p > 0.5)).double().mean(dim=-1)
-    assert (right - best_accuracy(p)).abs().max() < 4 * 0.5 / math.sqrt(20_000)
+    assert (right - torch.maximum(p, 1 - p).mean(dim=-1)).abs().max() < 4 * 0.5 / math.sqrt(20_000)
 
 
 def test_a_sharp_boundary_needs_no_generator(world):
     assert torch.equal(make_labels("boundary", world, 0.0), (world[:, 1] > 0).long())
     assert torch.equal(make_labels("boundary", world, 0.0, generator=seeded()), (world[:, 1] > 0).long())
-
-
-def test_best_accuracy_of_certain_and_of_random_labels():
-    p = torch.tensor([[0.0, 1.0, 1.0], [0.5, 0.5, 0.5], [0.2, 0.5, 0.9]], dtype=torch.float64)
-    assert best_accuracy(p).tolist() == pytest.approx([1.0, 0.5, (0.8 + 0.5 + 0.9) / 3])
 
 
 @pytest.mark.parametrize("pattern", FIELDS)
@@ -216,10 +210,10 @@ def test_float32_points_are_labelled_as_their_float64_values(world, pattern):
 
 
 def test_the_pattern_table_says_what_experiments_need():
-    assert pattern_info("checkerboard").wavelength_per_scale == pytest.approx(math.sqrt(2))
-    assert pattern_info("concentric_rings").wavelength_per_scale == 2
-    assert math.isnan(pattern_info("boundary").wavelength_per_scale)
-    assert pattern_info("gradient").task == "regression"
+    assert pattern_named("checkerboard").wavelength_per_scale == pytest.approx(math.sqrt(2))
+    assert pattern_named("concentric_rings").wavelength_per_scale == 2
+    assert math.isnan(pattern_named("boundary").wavelength_per_scale)
+    assert pattern_named("gradient").task == "regression"
     directed = {name for name, info in PATTERNS.items() if info.has_direction}
     assert directed == {"horizontal_stripes", "vertical_stripes", "diagonal_stripes"}
 
@@ -264,6 +258,10 @@ def test_bad_shapes_and_coordinates_are_refused():
         make_labels("checkerboard", torch.zeros(2), 500.0)
     with pytest.raises(UserError, match="longitude and latitude look swapped"):
         make_labels("checkerboard", torch.tensor([[48.0, 120.0]]), 500.0)
+    with pytest.raises(UserError, match="geodesic 'gradient' has no form about a centre"):
+        make_labels("gradient", torch.zeros(1, 2), 500.0, center_deg=(0.0, 0.0))
+    with pytest.raises(UserError, match="notebook protocol has no 'coastline'"):
+        make_labels("coastline", torch.zeros(1, 2), 500.0, protocol="notebook")
     with pytest.raises(UserError, match="the notebook protocol has no rotations"):
         make_labels("checkerboard", torch.zeros(1, 2), 500.0, protocol="notebook", rotation=torch.eye(3))
 

@@ -40,8 +40,8 @@ class Patterns:
     def __post_init__(self):
         check_sizes("patterns", patterns=[1] * len(self.patterns), scales_km=self.scales_km, n_points=self.n_points)
         for name in self.patterns:
-            if name not in PATTERNS or name == "boundary":
-                raise unknown_choice("pattern", name, set(PATTERNS) - {"boundary"})
+            if name not in PATTERNS or PATTERNS[name].size != "scale_km":
+                raise unknown_choice("pattern", name, [p.name for p in PATTERNS.values() if p.size == "scale_km"])
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """The same points under every pattern and scale."""

@@ -10,16 +10,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError
-from satgpu.geometry import (
-    PATTERNS,
-    Points,
-    Protocol,
-    boundary_probability,
-    cells_in,
-    make_labels,
-    notebook,
-    random_rotation,
-)
+from satgpu.geometry import Pattern, Points, Protocol, cells_in, pattern_named
 
 
 @dataclass(frozen=True)
@@ -49,49 +40,29 @@ class Field:
                 raise UserError(f"{name} of {self.pattern!r} is {value}; it must be a positive number of kilometres")
 
     @property
-    def task(self) -> str:
-        """'classification' or 'regression'."""
-        return "regression" if self.pattern == "gradient" else "classification"
+    def kind(self) -> Pattern:
+        """What the pattern is: how it is drawn, its noise and its task."""
+        return pattern_named(self.pattern)
+
+    @property
+    def size_km(self) -> float | None:
+        """Its scale, or the width of a boundary."""
+        return getattr(self, self.kind.size) if self.kind.size else None
 
     @property
     def wavelength_km(self) -> float | None:
-        """Distance after which the pattern repeats; None where it doesn't."""
-        if self.scale_km is None or self.pattern not in PATTERNS:
-            return None
-        return self.scale_km * PATTERNS[self.pattern].wavelength_per_scale
+        """Wavelength of the pattern's spectral peak; None where it has none."""
+        return None if self.scale_km is None else self.scale_km * self.kind.wavelength_per_scale
 
-    def labels(self, lonlat_deg: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor | None]:
+    def labels(
+        self, lonlat_deg: Tensor, protocol: Protocol, center_deg: tuple[float, float] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Labels (n,) at the points, and the chance (n,) that the best reader names each; None where that is sure."""
-        if self.pattern == "coastline":
-            from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
-
-            return is_land(lonlat_deg).long(), None
-        size = self.width_km if self.pattern == "boundary" else self.scale_km
-        rotation = self._rotation(protocol.name, lonlat_deg.device)
-        generator = torch.Generator().manual_seed(self.label_seed)
-        if self.pattern == "boundary":  # its noise comes from the CPU's generator, to be the same on every device
-            rotation = None if rotation is None else rotation.cpu()
-            labels = make_labels(self.pattern, lonlat_deg.cpu(), size, protocol.name, rotation, generator)
-            return labels.to(lonlat_deg.device), self._best(lonlat_deg.cpu(), protocol.name, rotation)
-        labels = make_labels(self.pattern, lonlat_deg, size, protocol.name, rotation)
+        labels = protocol.labels(self.kind, lonlat_deg, self.size_km, self.label_seed, center_deg)
         if self.shuffled:
+            generator = torch.Generator().manual_seed(self.label_seed)
             labels = labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
-        return labels, None
-
-    def _rotation(self, protocol: str, device: torch.device) -> Tensor | None:
-        """A random turn of the sphere for patterns without a preferred direction."""
-        if protocol == "notebook" or PATTERNS[self.pattern].has_direction:
-            return None
-        # one step away from the label noise, which starts at the label seed itself
-        return random_rotation(torch.Generator().manual_seed(self.label_seed ^ 1)).to(device)
-
-    def _best(self, lonlat_deg: Tensor, protocol: str, rotation: Tensor | None) -> Tensor:
-        """What a boundary's label noise leaves to the best reader, point by point."""
-        if protocol == "notebook":
-            probability = notebook.boundary_probability(lonlat_deg, self.width_km)
-        else:
-            probability = boundary_probability(lonlat_deg, self.width_km, rotation)
-        return torch.maximum(probability, 1 - probability)
+        return labels, protocol.best(self.kind, lonlat_deg, self.size_km, self.label_seed)
 
 
 @dataclass(frozen=True)

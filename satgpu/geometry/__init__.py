@@ -1,14 +1,7 @@
 """Points, distances and label fields on the sphere. Degrees, longitude first; kilometres."""
 
-from satgpu.geometry.patterns import (
-    PATTERNS,
-    PatternInfo,
-    best_accuracy,
-    boundary_probability,
-    cells_in,
-    make_labels,
-    pattern_info,
-)
+from satgpu.geometry.labels import make_labels
+from satgpu.geometry.patterns import PATTERNS, Pattern, boundary_probability, cells_in, pattern_named
 from satgpu.geometry.points import EARTH_AREA_KM2, Points
 from satgpu.geometry.protocols import GEODESIC, NOTEBOOK, PROTOCOLS, Protocol, protocol_named
 from satgpu.geometry.sampling import on_ring, uniform_in_box, uniform_in_cap, uniform_on_sphere
@@ -34,10 +27,9 @@ __all__ = [
     "NOTEBOOK",
     "PATTERNS",
     "PROTOCOLS",
-    "PatternInfo",
+    "Pattern",
     "Points",
     "Protocol",
-    "best_accuracy",
     "boundary_probability",
     "box_area_km2",
     "cap_area_km2",
@@ -49,7 +41,7 @@ __all__ = [
     "lonlat_deg_from_unit",
     "make_labels",
     "on_ring",
-    "pattern_info",
+    "pattern_named",
     "protocol_named",
     "random_rotation",
     "rotate_deg",

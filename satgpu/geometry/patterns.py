@@ -1,4 +1,4 @@
-"""Synthetic label fields of known geometry, with sizes in kilometres on the sphere.
+"""Label fields of known geometry, with sizes in kilometres on the sphere, and what an experiment has to know of each.
 
 Each field takes points ``lonlat_deg`` (n, 2), a scale in km (a number, or a tensor
 (P,) for P fields at once) and optionally a rotation (3, 3), and returns (n,) or
@@ -6,7 +6,7 @@ Each field takes points ``lonlat_deg`` (n, 2), a scale in km (a number, or a ten
 label(rotation @ v), so the field itself is seen turned by the inverse rotation.
 
 The fields are exact on the sphere of radius ``EARTH_RADIUS_KM``. The notebook's
-own fields, in degrees, are in ``notebook``; :func:`make_labels` chooses.
+own fields, in degrees, are in ``notebook``; a ``Protocol`` chooses.
 """
 
 import math
@@ -18,37 +18,15 @@ from torch import Tensor
 
 from satgpu.errors import UserError, unknown_choice
 from satgpu.geometry import notebook
-from satgpu.geometry.sphere import (
-    EARTH_RADIUS_KM,
-    as_lonlat,
-    check_lonlat,
-    rotate_deg,
-    unit_vectors,
-    wrap_longitude_deg,
-)
+from satgpu.geometry.checkerboard import globe_checkerboard, region_checkerboard
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, as_lonlat, rotate_deg, unit_vectors
 
-PROTOCOLS = ("geodesic", "notebook")
 # A great circle halfway between the equator and the 0/180 meridians.
 DIAGONAL_AXIS = (0.0, math.sqrt(0.5), math.sqrt(0.5))
 
 
 def checkerboard(lonlat_deg: Tensor, scale_km: Tensor, rotation: Tensor | None = None) -> Tensor:
-    """Cells of about scale x scale km at every latitude, two colours, each on half the Earth.
-
-    The sphere is cut into bands of equal height, the whole number of bands for which
-    that is nearest ``scale_km`` counted in bands: round(πR / scale). Each band is cut
-    into equal cells, an even number (so that the colours meet at the antimeridian),
-    at least 2, the one whose width along the band's mid-latitude is nearest
-    ``scale_km``. Cells start at 180°W; their index is the floor. Colours alternate
-    along a band and, at 180°W, from band to band; bands with different numbers of
-    cells are out of step further east, as the sphere demands.
-
-    At the poles the outermost bands are caps of radius about ``scale_km``, cut like a
-    cake into 4 wedges that end in a point; their width at mid-latitude is 0.76 to
-    0.81 scales, that of the next bands 0.89 to 0.96 and 0.93 to 1.07. Up to 60° of
-    latitude, and for scales up to 900 km, widths are within 4 % and heights within
-    2.5 % of the scale. Beyond about 6700 km only a few cells are left, as near to the
-    scale as whole numbers allow.
+    """Cells of scale x scale km all over the globe, every neighbour of the other colour (``geometry.checkerboard``).
 
     Args:
         lonlat_deg: (n, 2) degrees.
@@ -61,14 +39,17 @@ def checkerboard(lonlat_deg: Tensor, scale_km: Tensor, rotation: Tensor | None =
     Raises:
         UserError: a scale is not positive; the points are not (n, 2).
     """
-    lonlat, scale = _prepare(lonlat_deg, scale_km, rotation)
-    bands = torch.floor(math.pi * EARTH_RADIUS_KM / scale + 0.5).clamp_min(1)
-    band = torch.minimum(torch.floor((lonlat[:, 1] + 90) / 180 * bands), bands - 1)
-    mid_latitude_rad = math.pi * ((band + 0.5) / bands - 0.5)
-    cells = _even_cells(2 * math.pi * EARTH_RADIUS_KM * torch.cos(mid_latitude_rad), scale)
-    around = (wrap_longitude_deg(lonlat[:, 0]) + 180) / 360
-    cell = torch.minimum(torch.floor(around * cells), cells - 1)
-    return (band + cell).to(torch.int64) % 2
+    return globe_checkerboard(*_prepare(lonlat_deg, scale_km, rotation))
+
+
+def checkerboard_in_region(
+    lonlat_deg: Tensor,
+    scale_km: Tensor,
+    center_deg: tuple[float, float],
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The plane board about a centre, turned and shifted by ``generator``: (n,) or (P, n) int64, 0 or 1."""
+    return region_checkerboard(*_prepare(lonlat_deg, scale_km, None), center_deg, generator)
 
 
 def horizontal_stripes(lonlat_deg: Tensor, scale_km: Tensor, rotation: Tensor | None = None) -> Tensor:
@@ -156,89 +137,80 @@ def boundary(
     return (noise.to(probability.device) < probability).to(torch.int64)
 
 
-def best_accuracy(probability: Tensor) -> Tensor:
-    """The ceiling of noisy labels: mean over the last axis of max(p, 1 - p)."""
-    return torch.maximum(probability, 1 - probability).mean(dim=-1)
+def coastline(lonlat_deg: Tensor, scale_km: Tensor | None = None, rotation: Tensor | None = None) -> Tensor:
+    """Land or ocean, (n,) int64; a real field has no scale and is not turned. Needs the extra ``satgpu[land]``."""
+    from satgpu.geometry.land import is_land  # reads a land mask: only where it is asked for
+
+    return is_land(lonlat_deg).long()
 
 
 @dataclass(frozen=True)
-class PatternInfo:
-    """What an experiment has to know of a pattern.
+class Pattern:
+    """A label field: how it is drawn, and what an experiment has to know of it.
 
     Attributes:
-        function: geodesic labels from (lonlat_deg, scale_km, rotation).
-        notebook_function: the notebook's labels from (lonlat_deg, scale_km).
-        wavelength_per_scale: shortest wavelength in scales; NaN for a single boundary.
-        has_direction: the pattern is about its direction, so it is not rotated at
-            random from replicate to replicate.
+        name: in options and tables.
+        on_sphere: labels from (lonlat_deg, size_km, rotation), and ``generator`` where they are noisy.
+        in_degrees: the notebook's labels from (lonlat_deg, size_km).
+        in_region: labels about a centre from (lonlat_deg, size_km, center_deg, generator), where there
+            is a form without the globe's unavoidable exceptions.
+        wavelength_per_scale: wavelength of the spectral peak in scales, measured (tests); NaN without a scale.
+        has_direction: the pattern is about its direction, so it is not turned at random.
         task: "classification" or "regression".
+        size: the option that says how large it is: "scale_km", "width_km", or "" for a real field.
+        probability: of label 1, from (lonlat_deg, size_km, rotation), where labels are noisy; else None.
+        probability_in_degrees: the notebook's, from (lonlat_deg, size_km).
+        has_object: class 1 is a thing, so that its intersection over union tells something.
     """
 
-    function: Callable[..., Tensor]
-    notebook_function: Callable[..., Tensor]
-    wavelength_per_scale: float
-    has_direction: bool
+    name: str
+    on_sphere: Callable[..., Tensor]
+    in_degrees: Callable[..., Tensor] | None = None
+    in_region: Callable[..., Tensor] | None = None
+    wavelength_per_scale: float = math.nan
+    has_direction: bool = False
     task: str = "classification"
+    size: str = "scale_km"
+    probability: Callable[..., Tensor] | None = None
+    probability_in_degrees: Callable[..., Tensor] | None = None
+    has_object: bool = False
+
+    @property
+    def is_noisy(self) -> bool:
+        """Labels are drawn with a probability, so that no reader can name them all."""
+        return self.probability is not None
 
 
-# A checkerboard repeats along its diagonals, every √2 scales; stripes every 2.
+STRIPES = {"wavelength_per_scale": 2.0, "has_direction": True}
 PATTERNS = {
-    "checkerboard": PatternInfo(checkerboard, notebook.checkerboard, math.sqrt(2), False),
-    "horizontal_stripes": PatternInfo(horizontal_stripes, notebook.horizontal_stripes, 2.0, True),
-    "vertical_stripes": PatternInfo(vertical_stripes, notebook.vertical_stripes, 2.0, True),
-    "diagonal_stripes": PatternInfo(diagonal_stripes, notebook.diagonal_stripes, 2.0, True),
-    "concentric_rings": PatternInfo(concentric_rings, notebook.concentric_rings, 2.0, False),
-    "boundary": PatternInfo(boundary, notebook.boundary_labels, math.nan, False),
-    "gradient": PatternInfo(gradient, notebook.gradient, math.sqrt(2), False, "regression"),
+    pattern.name: pattern
+    for pattern in (
+        # A checkerboard repeats along its diagonals, every √2 scales; stripes every 2.
+        Pattern("checkerboard", checkerboard, notebook.checkerboard, checkerboard_in_region, math.sqrt(2)),
+        Pattern("horizontal_stripes", horizontal_stripes, notebook.horizontal_stripes, **STRIPES),
+        Pattern("vertical_stripes", vertical_stripes, notebook.vertical_stripes, **STRIPES),
+        Pattern("diagonal_stripes", diagonal_stripes, notebook.diagonal_stripes, **STRIPES),
+        Pattern("concentric_rings", concentric_rings, notebook.concentric_rings, wavelength_per_scale=2.0),
+        Pattern("gradient", gradient, notebook.gradient, wavelength_per_scale=math.sqrt(2), task="regression"),
+        Pattern(
+            "boundary",
+            boundary,
+            notebook.boundary_labels,
+            size="width_km",
+            probability=boundary_probability,
+            probability_in_degrees=notebook.boundary_probability,
+        ),
+    )
 }
+REAL_FIELDS = {"coastline": Pattern("coastline", coastline, has_direction=True, size="", has_object=True)}
 
 
-def pattern_info(pattern: str) -> PatternInfo:
-    """The entry of ``PATTERNS``, or a UserError that lists the names."""
-    if pattern not in PATTERNS:
+def pattern_named(pattern: str) -> Pattern:
+    """The pattern or real field of that name, or a UserError that lists the names."""
+    found = PATTERNS.get(pattern) or REAL_FIELDS.get(pattern)
+    if found is None:
         raise unknown_choice("pattern", pattern, PATTERNS)
-    return PATTERNS[pattern]
-
-
-def make_labels(
-    pattern: str,
-    lonlat_deg: Tensor,
-    scale_km: Tensor,
-    protocol: str = "geodesic",
-    rotation: Tensor | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Labels of a named pattern at given points.
-
-    Args:
-        pattern: a key of ``PATTERNS``.
-        lonlat_deg: (n, 2) degrees, longitude first.
-        scale_km: float or (P,) kilometres; for "boundary" its width, where 0 is allowed.
-        protocol: "geodesic", or "notebook" for the notebook's labels in km/111 degrees.
-        rotation: (3, 3), applied to the points first; geodesic only.
-        generator: label noise of a geodesic boundary. The notebook's noise follows its
-            points in the stream of seed 42 instead.
-
-    Returns:
-        (n,) or (P, n): int64 classes, or float64 targets for "gradient".
-
-    Raises:
-        UserError: unknown pattern or protocol, a scale that is not positive, points
-            that are not (n, 2) degrees on the Earth, a rotation for the notebook.
-    """
-    info = pattern_info(pattern)
-    if protocol not in PROTOCOLS:
-        raise unknown_choice("protocol", protocol, PROTOCOLS)
-    lonlat = check_lonlat(lonlat_deg)
-    scale = _check_scale(scale_km, "width_km" if pattern == "boundary" else "scale_km", zero=pattern == "boundary")
-    if protocol == "geodesic":
-        noise = {"generator": generator} if pattern == "boundary" else {}
-        return info.function(lonlat, scale, rotation, **noise)
-    if rotation is not None:
-        raise UserError("the notebook protocol has no rotations; leave rotation=None or use protocol='geodesic'")
-    if pattern == "boundary" and scale.ndim:
-        return torch.stack([info.notebook_function(lonlat, width) for width in scale.tolist()])
-    return info.notebook_function(lonlat, float(scale) if not scale.ndim else scale)
+    return found
 
 
 def cells_in(pattern: str, scale_km: float, area_km2: float) -> float:
@@ -249,7 +221,7 @@ def cells_in(pattern: str, scale_km: float, area_km2: float) -> float:
     cells are twice as large: area / (2·scale²). It is what a learner needs that, like
     nearest neighbours, does not know that stripes run straight on. NaN for a boundary.
     """
-    return 2 * area_km2 / (pattern_info(pattern).wavelength_per_scale * scale_km) ** 2
+    return 2 * area_km2 / (pattern_named(pattern).wavelength_per_scale * scale_km) ** 2
 
 
 def _stripes(lonlat_deg: Tensor, scale_km: Tensor, rotation: Tensor | None, axis: tuple[float, float, float]) -> Tensor:
@@ -265,14 +237,6 @@ def _cross_track_km(xyz: Tensor, axis: tuple[float, float, float] | list[float])
     return EARTH_RADIUS_KM * torch.atan2(xyz @ axis, across)
 
 
-def _even_cells(circumference_km: Tensor, scale_km: Tensor) -> Tensor:
-    """The even number of cells, at least 2, whose width is nearest the scale."""
-    fewer = (2 * torch.floor(circumference_km / (2 * scale_km))).clamp_min(2)
-    more = fewer + 2
-    too_wide, too_narrow = circumference_km / fewer - scale_km, scale_km - circumference_km / more
-    return torch.where(too_narrow < too_wide, more, fewer)
-
-
 def _prepare(
     lonlat_deg: Tensor, scale_km: Tensor, rotation: Tensor | None, name: str = "scale_km", zero: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -280,12 +244,12 @@ def _prepare(
     lonlat = as_lonlat(lonlat_deg).double()
     if lonlat.ndim != 2:
         raise UserError(f"lonlat_deg must be (n, 2), longitude first; got {tuple(lonlat.shape)}")
-    scale = _check_scale(scale_km, name, zero).to(lonlat.device)
+    scale = check_size_km(scale_km, name, zero).to(lonlat.device)
     rotated = lonlat if rotation is None else rotate_deg(lonlat, rotation)
     return rotated, scale[:, None] if scale.ndim else scale
 
 
-def _check_scale(scale_km: Tensor, name: str, zero: bool) -> Tensor:
+def check_size_km(scale_km: Tensor, name: str, zero: bool) -> Tensor:
     """The scale as a float64 tensor, () or (P,); UserError where it is not positive and finite."""
     scale = torch.as_tensor(scale_km, dtype=torch.float64)
     if scale.ndim > 1:

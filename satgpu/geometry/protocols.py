@@ -1,7 +1,7 @@
 """The two ways of asking the same question: as the notebook did, and as a geographer would.
 
-A protocol says where points are drawn, how often a draw can be repeated, and
-which seed each draw has. It is looked up by name once, where options are read;
+A protocol says where points are drawn, what their labels are, how often a draw can
+be repeated, and which seed each draw has. It is looked up by name once, where options are read;
 after that code asks the object.
 """
 
@@ -11,11 +11,12 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from satgpu.errors import unknown_choice
+from satgpu.errors import UserError, unknown_choice
 from satgpu.geometry import notebook
+from satgpu.geometry.patterns import Pattern
 from satgpu.geometry.points import Points
 from satgpu.geometry.sampling import on_ring, uniform_on_sphere
-from satgpu.geometry.sphere import EARTH_RADIUS_KM
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, random_rotation
 from satgpu.seeds import derive_seed
 
 KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
@@ -55,6 +56,29 @@ class Protocol(ABC):
     def rings(self, distances_km: list[float], n_places: int, n_bearings: int, seed: int) -> tuple[Tensor, Tensor]:
         """(C, 2) reference places, and (C, K, B, 2) points at each distance around each."""
 
+    @abstractmethod
+    def labels(
+        self,
+        pattern: Pattern,
+        lonlat_deg: Tensor,
+        size_km: float | Tensor | None,
+        seed: int,
+        center_deg: tuple[float, float] | None = None,
+    ) -> Tensor:
+        """Labels (n,) of a draw: ``seed`` turns the pattern and makes its noise.
+
+        Args:
+            pattern: what to draw.
+            lonlat_deg: (n, 2).
+            size_km: its scale or width; None for a real field.
+            seed: of the draw.
+            center_deg: of the region that the points lie in; None for the globe.
+        """
+
+    @abstractmethod
+    def best(self, pattern: Pattern, lonlat_deg: Tensor, size_km: float | None, seed: int) -> Tensor | None:
+        """The chance (n,) that the best reader names each of those labels; None where that is sure."""
+
 
 class Geodesic(Protocol):
     """Great circles, areas, and independent draws in every replicate."""
@@ -81,6 +105,33 @@ class Geodesic(Protocol):
         distances = torch.as_tensor(distances_km, dtype=torch.float64)
         return places, on_ring(places[:, None], distances, n_bearings, generator)
 
+    def labels(
+        self,
+        pattern: Pattern,
+        lonlat_deg: Tensor,
+        size_km: float | Tensor | None,
+        seed: int,
+        center_deg: tuple[float, float] | None = None,
+    ) -> Tensor:
+        if center_deg is not None and pattern.in_region:
+            return pattern.in_region(lonlat_deg, size_km, center_deg, _turning(seed))
+        rotation = self._rotation(pattern, seed)
+        if not pattern.is_noisy:
+            rotation = None if rotation is None else rotation.to(lonlat_deg.device)
+            return pattern.on_sphere(lonlat_deg, size_km, rotation)
+        # Noise comes from the CPU's generator, to be the same on every device.
+        noise = torch.Generator().manual_seed(seed)
+        return pattern.on_sphere(lonlat_deg.cpu(), size_km, rotation, generator=noise).to(lonlat_deg.device)
+
+    def best(self, pattern: Pattern, lonlat_deg: Tensor, size_km: float | None, seed: int) -> Tensor | None:
+        if not pattern.is_noisy:
+            return None
+        return _surer(pattern.probability(lonlat_deg.cpu(), size_km, self._rotation(pattern, seed)))
+
+    def _rotation(self, pattern: Pattern, seed: int) -> Tensor | None:
+        """A random turn of the sphere for patterns without a preferred direction."""
+        return None if pattern.has_direction else random_rotation(_turning(seed))
+
 
 class Notebook(Protocol):
     """The notebook to the letter: degrees, one draw, and 42 for every seed, because its author used no other."""
@@ -106,6 +157,31 @@ class Notebook(Protocol):
         """Its one place and 200 circles' points, from its own stream, whatever is asked."""
         places = torch.tensor([notebook.REFERENCE_DEG], dtype=torch.float64)
         return places, notebook.notebook_rings(distances_km, notebook.BEARINGS, notebook.REFERENCE_DEG)[None]
+
+    def labels(
+        self,
+        pattern: Pattern,
+        lonlat_deg: Tensor,
+        size_km: float | Tensor | None,
+        seed: int,
+        center_deg: tuple[float, float] | None = None,
+    ) -> Tensor:
+        """The same at every seed; a boundary's noise follows the points in their own stream."""
+        if pattern.in_degrees is None:
+            raise UserError(f"the notebook protocol has no {pattern.name!r}; use protocol='geodesic'")
+        return pattern.in_degrees(lonlat_deg, size_km)
+
+    def best(self, pattern: Pattern, lonlat_deg: Tensor, size_km: float | None, seed: int) -> Tensor | None:
+        return _surer(pattern.probability_in_degrees(lonlat_deg, size_km)) if pattern.is_noisy else None
+
+
+def _turning(seed: int) -> torch.Generator:
+    """Turns a pattern: one step away from its noise, which starts at the seed itself."""
+    return torch.Generator().manual_seed(seed ^ 1)
+
+
+def _surer(probability: Tensor) -> Tensor:
+    return torch.maximum(probability, 1 - probability)
 
 
 GEODESIC, NOTEBOOK = Geodesic(), Notebook()

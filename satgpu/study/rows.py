@@ -36,7 +36,7 @@ class ProbeLabels:
 
     @property
     def is_classification(self) -> bool:
-        return self.field.task == "classification"
+        return self.field.kind.task == "classification"
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def draw_unit(unit: Unit, device: torch.device | str = "cpu") -> DrawnUnit:
     probes = []
     for tasks in unit.task_sets:
         for field, task_id, seed in zip(tasks.fields, tasks.task_ids(), tasks.probe_seeds, strict=True):
-            labels, best = field.labels(lonlat_deg, tasks.protocol)
+            labels, best = field.labels(lonlat_deg, tasks.protocol, tasks.region.center_deg)
             ceiling = 1.0 if best is None else best[test_rows.cpu()].mean().item()
             chance, majority = (math.nan, math.nan)
-            if field.task == "classification":
+            if field.kind.task == "classification":
                 chance, majority = majority_rates(labels, train_rows, test_rows)
             probes.append(ProbeLabels(tasks, field, task_id, seed, labels, chance, majority, ceiling))
     return DrawnUnit(unit, lonlat_deg, train_rows, test_rows, tuple(probes))
@@ -141,7 +141,7 @@ def _common(drawn: DrawnUnit, probe: ProbeLabels, task_id: str) -> dict[str, Any
         "replicate": tasks.replicate,
         "labels": "shuffled" if field.shuffled else "field",
         "pattern": field.pattern,
-        "task": field.task,
+        "task": field.kind.task,
         "scale_km": field.scale_km,
         "width_km": field.width_km,
         "wavelength_km": field.wavelength_km,
@@ -174,7 +174,7 @@ def _learned(probe: ProbeLabels, result: ProbeResult) -> bool:
 
 def _iou(probe: ProbeLabels, test_rows: Tensor, predictions: Tensor | None) -> float | None:
     """Intersection over union of class 1, for the fields whose classes mean something."""
-    if predictions is None or probe.field.pattern != "coastline":
+    if predictions is None or not probe.field.kind.has_object:
         return None
     return binary_jaccard_index(torch.as_tensor(predictions), probe.labels[test_rows].cpu()).item()
 

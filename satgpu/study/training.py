@@ -78,7 +78,7 @@ class ProbeRun:
         if not todo:
             return
         embedding = encode(loaded.encoder, drawn.lonlat_deg, check_finite=False)  # a row says what NaN did
-        for task, probes in _by(todo, lambda probe: probe.field.task).items():
+        for task, probes in _by(todo, lambda probe: probe.field.kind.task).items():
             keys = [(probe.task_id, name) for probe in probes]
             self._waiting |= {key: (drawn, probe, loaded) for key, probe in zip(keys, probes, strict=True)}
             yield ProbeGroup(
@@ -97,7 +97,7 @@ class ProbeRun:
         """Rows of the nearest-neighbour reader, which needs no training."""
         xyz = unit_vectors(drawn.lonlat_deg)
         todo = [p for p in drawn.probes if row_id(p.task_id, "nearest-neighbour") not in self.done]
-        for (task, neighbours), probes in _by(todo, lambda p: (p.field.task, _neighbours(p))).items():
+        for (task, neighbours), probes in _by(todo, lambda p: (p.field.kind.task, _neighbours(p))).items():
             labels = torch.stack([probe.labels for probe in probes])
             rows = (drawn.train_rows, drawn.test_rows)
             scores = nearest_neighbour_scores(xyz, labels, *rows, task=task, k=neighbours).tolist()
