@@ -60,7 +60,7 @@ def test_every_neighbour_in_both_directions_has_the_other_colour(scale_km, cells
 
 @pytest.mark.parametrize("scale_km", [500.0, 1000.0])
 def test_the_globes_cells_are_of_one_area(scale_km):
-    """Counted with 200,000 points: the spread of the counts is chance's own, so the areas' is below 2 %."""
+    """Counted with 200,000 points: the spread of the counts is chance's own, so the areas' is below 3 %."""
     corners = globe(uniform_on_sphere(200_000, seeded(2)), scale_km)
     steps = round(FACE_KM / scale_km)
     found, counts = torch.unique(corners, dim=0, return_counts=True)
@@ -68,7 +68,7 @@ def test_the_globes_cells_are_of_one_area(scale_km):
     vertices = ((found == 0) | (found == steps)).all(dim=1)
     expected = 200_000 / (6 * steps**2)
     share = counts[~vertices] / expected
-    assert (share.var() - 1 / expected).clamp_min(0).sqrt() < 0.02
+    assert (share.var() - 1 / expected).clamp_min(0).sqrt() < 0.03
     assert vertices.sum() == 8 and (counts[vertices] / expected).mean() == pytest.approx(0.75, abs=0.05)
     area_km2 = 4 * math.pi * EARTH_RADIUS_KM**2 / (6 * steps**2)
     assert area_km2 == pytest.approx(scale_km**2, rel=0.1)

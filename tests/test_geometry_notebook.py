@@ -13,7 +13,7 @@ import torch
 from sklearn.model_selection import train_test_split
 
 from satgpu.errors import UserError
-from satgpu.geometry import best_accuracy, make_labels, notebook
+from satgpu.geometry import NOTEBOOK, PATTERNS, make_labels, notebook
 
 SWEET_SPOT_KM = np.arange(300, 925, 25)
 REGION_SIZES_DEG = [10, 20, 30, 50, 75, 100, 150, 180]
@@ -178,7 +178,7 @@ def test_label_noise_sets_the_best_accuracy(width_km, percent):
     Expected of a sigmoid over latitudes uniform within 60°: 1 - ln 2 · width / (111 · 120).
     """
     points = torch.cat([notebook.notebook_box(5000, seed=seed) for seed in range(40)])
-    got = 100 * best_accuracy(notebook.boundary_probability(points, width_km)).item()
+    got = 100 * NOTEBOOK.best(PATTERNS["boundary"], points, width_km, 0).mean().item()
     assert got == pytest.approx(100 * (1 - math.log(2) * width_km / 111 / 120), abs=0.1)
     assert got == pytest.approx(percent, abs=0.1)
 
@@ -186,7 +186,7 @@ def test_label_noise_sets_the_best_accuracy(width_km, percent):
 def test_the_notebooks_own_points_have_a_lower_ceiling():
     """Seed 42 happens to put more points near the equator: compare its runs with these."""
     points = notebook.notebook_box(5000)
-    got = [100 * best_accuracy(notebook.boundary_probability(points, width)).item() for width in BOUNDARY_WIDTHS]
+    got = [100 * NOTEBOOK.best(PATTERNS["boundary"], points, w, 0).mean().item() for w in BOUNDARY_WIDTHS]
     assert got == pytest.approx([100, 99.37, 98.49, 97.09, 94.35, 89.10], abs=0.005)
 
 
