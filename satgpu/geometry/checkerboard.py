@@ -21,7 +21,7 @@ import math
 import torch
 from torch import Tensor
 
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, unit_vectors
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, unit_vectors, wrap_longitude_deg
 
 FACE_KM = math.sqrt(4 * math.pi / 6) * EARTH_RADIUS_KM  # side of a square as large as a sixth of the Earth
 
@@ -38,7 +38,8 @@ def globe_cells(lonlat_deg: Tensor, scale_km: Tensor) -> tuple[Tensor, Tensor]:
         steps () or (P, 1), the cells along a cube's edge.
     """
     steps = torch.floor(FACE_KM / scale_km + 0.5).clamp_min(1)
-    xyz = unit_vectors(lonlat_deg)
+    # wrapped first, so that a longitude and 360° more of it are one place to the last bit
+    xyz = unit_vectors(torch.stack([wrap_longitude_deg(lonlat_deg[:, 0]), lonlat_deg[:, 1]], dim=-1))
     axis = xyz.abs().argmax(dim=-1, keepdim=True)
     above, first, second = (xyz.gather(-1, (axis + step) % 3)[:, 0] for step in range(3))
     on_face = (steps * (above > 0), *(torch.floor((c + 1) / 2 * steps + 0.5) for c in _on_face(above, first, second)))
