@@ -134,7 +134,7 @@ class Shadow(TorchDispatchMode):
         self.held_bytes = self.peak_bytes = 0
         self.memory_bytes = memory_bytes
         self.is_started = False
-        self.current = torch.device("cuda", 0)
+        self.current, self.latest = torch.device("cuda", 0), None
         self.capture: list | None = None
         self.capture_device: torch.device | None = None
         self.overwritten: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -174,7 +174,7 @@ class Shadow(TorchDispatchMode):
         if place is None and not mine:
             out = func(*args, **{**kwargs, "pin_memory": False} if kwargs.get("pin_memory") else kwargs)
             return _pinned(out) if kwargs.get("pin_memory") else out
-        self.is_started = True
+        self.is_started, self.latest = True, place or self.latest
         is_async = self._check(func, args, kwargs, place, mine, host)
         plain, options = tree_unflatten([t.elem if isinstance(t, ShadowTensor) else t for t in flat], spec)
         if options.get("device") is not None:
@@ -192,7 +192,10 @@ class Shadow(TorchDispatchMode):
         wanted = torch.device(wanted)
         if wanted.type == "cuda":
             return wanted if wanted.index is not None else self.current
-        return None if wanted.type == "cpu" else (mine[0].place if mine else self.current)
+        if wanted.type == "cpu":
+            return None
+        # "meta": C++ took the place of a tensor that it does not show here, as in ``host.to(on_the_device)``.
+        return mine[0].place if mine else self.latest or self.current
 
     def _check(self, func, args, kwargs, place, mine, host) -> bool:
         """Raise or note what a GPU would; whether the operation is a copy that the host does not wait for."""

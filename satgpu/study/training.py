@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -59,29 +60,30 @@ class ProbeRun:
         )
         self.notices = training.notices
 
-    def _groups(self, progress: RunProgress, interruption: Interruption) -> Iterator[ProbeGroup]:
+    def _groups(self, progress: RunProgress, interruption: Interruption) -> Iterator[Callable[[], list[ProbeGroup]]]:
+        """Functions that draw and encode: one in which memory runs out is asked again once there is more."""
         for unit in self._units():
             if interruption.asked():
                 return
             if all(task_id in self.done for task_id in self._row_ids(unit)):
                 continue
-            drawn = draw_unit(unit, self.study.device)
+            drawn = cache(partial(draw_unit, unit, self.study.device))
             if self.study.config.controls:
-                self._store_nearest(drawn, progress)
+                yield partial(self._store_nearest, drawn, progress)
             for loaded in self.study.encoders:
-                yield from self._encoder_groups(drawn, loaded)
+                yield partial(self._encoder_groups, drawn, loaded)
 
-    def _encoder_groups(self, drawn: DrawnUnit, loaded: StudyEncoder) -> Iterator[ProbeGroup]:
+    def _encoder_groups(self, draw: Callable[[], DrawnUnit], loaded: StudyEncoder) -> list[ProbeGroup]:
         """The unit's unfinished probes on one encoder: classification and regression apart."""
-        name = loaded.encoder.name
+        drawn, name, groups = draw(), loaded.encoder.name, []
         todo = [probe for probe in drawn.probes if row_id(probe.task_id, name) not in self.done]
         if not todo:
-            return
+            return []
         embedding = encode(loaded.encoder, drawn.lonlat_deg, check_finite=False)  # a row says what NaN did
         for task, probes in _by(todo, lambda probe: probe.field.kind.task).items():
             keys = [(probe.task_id, name) for probe in probes]
             self._waiting |= {key: (drawn, probe, loaded) for key, probe in zip(keys, probes, strict=True)}
-            yield ProbeGroup(
+            group = ProbeGroup(
                 X=embedding,
                 Y=torch.stack([probe.labels for probe in probes]),
                 train_rows=drawn.train_rows,
@@ -92,9 +94,12 @@ class ProbeRun:
                 keys=keys,
                 keep_test_predictions=any(probe.field.keep_predictions for probe in probes),
             )
+            groups.append(group)
+        return groups
 
-    def _store_nearest(self, drawn: DrawnUnit, progress: RunProgress) -> None:
-        """Rows of the nearest-neighbour reader, which needs no training."""
+    def _store_nearest(self, draw: Callable[[], DrawnUnit], progress: RunProgress) -> list[ProbeGroup]:
+        """Write the rows of the nearest-neighbour reader, which needs no training; no groups."""
+        drawn = draw()
         xyz = unit_vectors(drawn.lonlat_deg)
         todo = [p for p in drawn.probes if row_id(p.task_id, "nearest-neighbour") not in self.done]
         for (task, neighbours), probes in _by(todo, lambda p: (p.field.kind.task, _neighbours(p))).items():
@@ -102,8 +107,10 @@ class ProbeRun:
             rows = (drawn.train_rows, drawn.test_rows)
             scores = nearest_neighbour_scores(xyz, labels, *rows, task=task, k=neighbours).tolist()
             self.folder.append([nearest_row(drawn, p, s) for p, s in zip(probes, scores, strict=True)])
+            self.done.update(row_id(probe.task_id, "nearest-neighbour") for probe in probes)
             for probe in probes:
                 progress.advance(probe.tasks.experiment)
+        return []
 
     def _store(self, result: ProbeResult, progress: RunProgress) -> None:
         """Everything about a finished probe, its row in the table last."""
