@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from satgpu.readouts import levels
-from satgpu.readouts.harmonic_fields import degree_of_half_wavelength, half_wavelength_km
+from satgpu.readouts.degrees import degree_of_half_wavelength, half_wavelength_km
 
 
 def _curve(*pieces):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.stats import t as student
 
-from satgpu.readouts.harmonic_fields import half_wavelength_km
+from satgpu.readouts.degrees import half_wavelength_km
 
 READ = 0.5
 # A plateau this near ½ is at the threshold: the next draw of an encoder may read everything or nothing.

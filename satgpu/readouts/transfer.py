@@ -18,9 +18,10 @@ from satgpu.errors import UserError, unknown_choice
 from satgpu.geometry.sphere import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.coordinates import composite_bound, degree_known_bound
+from satgpu.readouts.degrees import half_wavelength_km
 from satgpu.readouts.draws import Draw, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
-from satgpu.readouts.harmonic_fields import PRIORS, half_wavelength_km, prior_power
+from satgpu.readouts.harmonic_fields import PRIORS, prior_power
 from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
 from satgpu.readouts.linear import ceiling_curve, linear_curve
 from satgpu.readouts.ridge import float64_device

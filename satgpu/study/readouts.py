@@ -15,9 +15,10 @@ from satgpu.errors import UserError
 from satgpu.geometry import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
+from satgpu.readouts.degrees import half_wavelength_km
 from satgpu.readouts.draws import Draw, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
-from satgpu.readouts.harmonic_fields import PRIORS, half_wavelength_km
+from satgpu.readouts.harmonic_fields import PRIORS
 from satgpu.readouts.map import resolution_map
 from satgpu.readouts.transfer import Measured, measure
 from satgpu.run.folder import RunFolder

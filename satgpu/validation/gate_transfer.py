@@ -14,7 +14,8 @@ from satgpu.errors import UserError
 from satgpu.geometry.sampling import uniform_on_sphere
 from satgpu.geometry.sphere import EARTH_RADIUS_KM, lonlat_deg_from_unit
 from satgpu.readouts.coordinates import composite_bound
-from satgpu.readouts.harmonic_fields import composite_fields, degree_of_half_wavelength
+from satgpu.readouts.degrees import degree_of_half_wavelength
+from satgpu.readouts.harmonic_fields import composite_fields
 from satgpu.readouts.levels import cutoff_degree
 from satgpu.readouts.transfer import TransferFunction, transfer_function
 from satgpu.validation.gate import Check, Row, Size, generator
