@@ -9,6 +9,7 @@ from satgpu.encoders.harmonics import harmonics_by_degree, spherical_harmonics
 from satgpu.errors import UserError
 from satgpu.geometry import unit_vectors
 from satgpu.geometry.sampling import uniform_on_sphere
+from satgpu.readouts import degrees
 from satgpu.readouts import harmonic_fields as hf
 
 PLACES = uniform_on_sphere(40, torch.Generator().manual_seed(1))
@@ -64,4 +65,4 @@ def test_priors_add_up_to_one_and_the_power_law_falls_as_the_square():
 
 def test_scale_of_a_degree_and_back():
     for degree in (1, 7, 64):
-        assert hf.degree_of_half_wavelength(float(hf.half_wavelength_km(degree))) == pytest.approx(degree)
+        assert degrees.degree_of_half_wavelength(float(degrees.half_wavelength_km(degree))) == pytest.approx(degree)
