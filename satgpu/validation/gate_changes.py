@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from satgpu.encoders.load import load_encoder
-from satgpu.geometry.patterns import make_labels
+from satgpu.geometry.labels import make_labels
 from satgpu.geometry.sampling import uniform_on_sphere
 from satgpu.probes import MLPProbes
 from satgpu.readouts.circles import CircleDesign
