@@ -29,6 +29,7 @@ def compare(
     second: str,
     by: Sequence[str] = ("scale_km",),
     value: str = "test_accuracy",
+    looks: Sequence[tuple[int, float]] = (),
 ) -> pd.DataFrame:
     """``second`` less ``first`` in every cell of ``by``, paired by replicate, with a verdict that holds over the table.
 
@@ -42,6 +43,9 @@ def compare(
         first, second: names in the column ``encoder``.
         by: columns that make a cell; no column makes one cell of everything.
         value: column that is compared.
+        looks: (replicates, level) of each look at the growing table, planned before the first (``satgpu.study.looks``).
+            Each cell is judged by its replicates below the number of the look at which it was decided; q is
+            multiplied by 0.05 / level, so that 0.05 remains the mark. None: one look at all rows.
 
     Returns:
         DataFrame[*by, first_mean, second_mean, difference, low, high, t, df, p, q, verdict, n_replicates], in the
@@ -56,22 +60,48 @@ def compare(
     if table.empty:
         return pd.DataFrame({name: [] for name in (*by, *COLUMNS)})
     cells = paired_cells(table, first, second, by, value)
+    found = _judged_at_looks(cells, looks) if looks else _judged(cells)
+    found["verdict"] = verdicts(found["difference"], found["q"])
+    return cells.keys.assign(**{name: found[name] for name in COLUMNS})
+
+
+def _judged(cells: PairedCells, level: float = FALSE_DISCOVERY_RATE) -> dict[str, np.ndarray]:
+    """The columns of the answer at one look."""
     found = moderated_cells(cells)
     p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_CC) for stuck in cells.stuck_CR)))
-    q = benjamini_hochberg(p)
+    q = np.minimum(benjamini_hochberg(p) * (FALSE_DISCOVERY_RATE / level), 1.0)
     low, high = found.interval()
-    both = ~np.isnan(cells.difference_CR)
-    df = np.where(found.n > 1, found.df, np.nan)
-    numbers = (found.mean, low, high, found.t, df, p, q)
-    means = (np.nanmean(np.where(both, values, np.nan), axis=1) for values in (cells.first_CR, cells.second_CR))
-    columns = (*means, *numbers, verdicts(found.mean, q), found.n)
-    return cells.keys.assign(**dict(zip(COLUMNS, columns, strict=True)))
+    means = {"first_mean": _mean(cells.first_CR), "second_mean": _mean(cells.second_CR), "difference": found.mean}
+    test = {"t": found.t, "df": np.where(found.n > 1, found.df, np.nan), "p": p, "q": q}
+    return means | {"low": low, "high": high} | test | {"n_replicates": found.n}
+
+
+def _judged_at_looks(cells: PairedCells, looks: Sequence[tuple[int, float]]) -> dict[str, np.ndarray]:
+    """The columns of each cell at the look that decided it, else at the last that the table reaches."""
+    there_CR = ~np.isnan(cells.difference_CR)
+    up_to_C = np.zeros(len(cells.keys))
+    decided = np.zeros(len(cells.keys), dtype=bool)
+    found: dict[str, np.ndarray] = {}
+    for replicates, level in looks:
+        fresh_CR = there_CR & (cells.replicates >= up_to_C[:, None]) & (cells.replicates < replicates)
+        if found and not fresh_CR[~decided].any():
+            continue
+        up_to_C = np.where(decided, up_to_C, replicates)
+        now = _judged(cells.only(cells.replicates < up_to_C[:, None]), level)
+        found = {name: np.where(decided, found[name], now[name]) if found else now[name] for name in now}
+        decided = decided | (now["q"] < FALSE_DISCOVERY_RATE)
+    return found
 
 
 def moderated_cells(cells: PairedCells) -> Moderated:
     """The differences of a table: their variance depends on the accuracy, and is no less than that of rounding."""
-    mean_accuracy_C = np.nanmean((cells.first_CR + cells.second_CR) / 2, axis=1)
-    return moderated(cells.difference_CR, mean_accuracy_C, cells.rounding_C)
+    return moderated(cells.difference_CR, _mean((cells.first_CR + cells.second_CR) / 2), cells.rounding_C)
+
+
+def _mean(values_CR: np.ndarray) -> np.ndarray:
+    """Over the replicates that a cell has; NaN where it has none."""
+    there = ~np.isnan(values_CR)
+    return np.where(there.any(1), np.where(there, values_CR, 0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
 
 
 def verdicts(difference: np.ndarray, q: np.ndarray, level: float = FALSE_DISCOVERY_RATE) -> np.ndarray:

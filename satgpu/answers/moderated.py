@@ -145,6 +145,7 @@ def _average(values_C: np.ndarray, use_C: np.ndarray) -> np.ndarray:
 
 def _line(z_C: np.ndarray, covariate_C: np.ndarray, use_C: np.ndarray) -> np.ndarray:
     """Least squares of z on 1 and the covariate over the cells in use, at every cell."""
+    covariate_C = np.where(np.isnan(covariate_C), _average(covariate_C, use_C), covariate_C)  # of a cell without rows
     u = covariate_C - _average(covariate_C, use_C)
     return _average(z_C, use_C) + u * _average(u * z_C, use_C) / (_average(u * u, use_C) + TINY)
 

@@ -1,7 +1,7 @@
 """Two encoders paired by task and replicate, and laid out as arrays of cells and replicates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ def paired_rows(
     Raises:
         UserError: an encoder or a column that the table doesn't hold.
     """
+    if first == second:
+        raise UserError(f"{first!r} is compared with itself; name two encoders")
     for encoder in (first, second):
         if encoder not in set(table["encoder"]):
             raise unknown_choice("encoder", encoder, set(table["encoder"]))
@@ -91,6 +93,11 @@ class PairedCells:
     def difference_CR(self) -> np.ndarray:
         """Second less first."""
         return self.second_CR - self.first_CR
+
+    def only(self, use_CR: np.ndarray) -> "PairedCells":
+        """The same cells with some of the pairs."""
+        kept = [np.where(use_CR, values, np.nan) for values in (self.first_CR, self.second_CR, *self.stuck_CR)]
+        return replace(self, first_CR=kept[0], second_CR=kept[1], stuck_CR=(kept[2], kept[3]))
 
 
 def paired_cells(
