@@ -15,7 +15,7 @@ from satgpu.probes.cpu import fused_path
 from satgpu.probes.cpu.fused_path import FusedPath, choose_path, fma_peak_gflops, instruction_sets
 from satgpu.probes.cpu.torch_path import TorchPath
 from satgpu.probes.options import ACTIVATIONS
-from satgpu.probes.training import _subgroups
+from satgpu.probes.training import SubgroupStream
 
 SETS = list(instruction_sets()) or ["none"]
 needs_extension = pytest.mark.skipif(SETS == ["none"], reason="the compiled extension was not built")
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def _subgroup(task: str, options: ProbeOptions, n: int = 400, d: int = 8, **fields):
     """The first probes of a group with d inputs that train together."""
     group = small_group(3, n=n, task=task, X=small_inputs(n, d).float(), **fields)
-    return next(iter(_subgroups([group], options, CPU, torch.float32)))
+    return next(SubgroupStream([group], options, CPU, torch.float32))
 
 
 def _after_epochs(path, subgroup, n_epochs: int = 1):
