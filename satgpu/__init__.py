@@ -2,17 +2,18 @@
 
 Table of contents; names load what they need when they are first used.
 
+* a whole study:  ``Study``
 * encode places:  ``load_encoder``, ``encode``, ``as_encoder``, ``Encoder``, ``Provenance``, ``describe_encoders``
 * label fields:   ``make_labels``, ``PATTERNS``, ``great_circle_km``, ``uniform_on_sphere``
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
 * resolution:     ``transfer_function``, ``local_transfer``, ``resolution_map``
 * answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
-* the real Earth: ``read_field``
 """
 
 import importlib
 
 _HOME = {
+    "Study": "satgpu.study.api",
     "Encoder": "satgpu.encoders",
     "Provenance": "satgpu.encoders",
     "as_encoder": "satgpu.encoders",
@@ -34,7 +35,6 @@ _HOME = {
     "resolution_map": "satgpu.readouts.map",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
-    "read_field": "satgpu.fields",
     "UserError": "satgpu.errors",
 }
 

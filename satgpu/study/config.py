@@ -143,6 +143,11 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
         raise
     except (ArgumentError, TypeError, ValueError, OSError) as error:
         raise _explained(parser, error) from error
+    return _config(values)
+
+
+def _config(values: Any) -> tuple[Config, dict[str, Any]]:
+    """What the parser read, as the study and how to run it."""
     options = vars(values)
     how = {name: options.pop(name) for name in ("out", "resume", "dry_run", "report")}
     options.pop("config")
@@ -150,6 +155,21 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
         options[name] = tuple(options[name])
     parts = {name: options.pop(name) for name in EXPERIMENTS}
     return Config(**options, parts=parts), how
+
+
+def config_from(options: Mapping[str, Any]) -> Config:
+    """The study that options in a dictionary describe, checked like a YAML file's."""
+    known = typing.get_type_hints(Config) | {name: entry.options for name, entry in EXPERIMENTS.items()}
+    del known["parts"]
+    values = _plain(dict(options))
+    _check_keys("Study", values, known, "")
+    parser = make_parser("Study")
+    try:
+        return _config(parser.instantiate(parser.parse_object(values)))[0]
+    except UserError:
+        raise
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise _explained(parser, error) from error
 
 
 def read_config(path: Path) -> Config:
