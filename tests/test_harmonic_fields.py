@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.special import eval_legendre
 
-from satgpu.encoders.harmonics import harmonics_by_degree, spherical_harmonics
+from satgpu.encoders import harmonics
+from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.errors import UserError
 from satgpu.geometry import unit_vectors
 from satgpu.geometry.sampling import uniform_on_sphere
@@ -20,9 +21,10 @@ def _g(seed=0):
 
 
 @pytest.mark.parametrize("variant", ["analytic", "closed-form"])
-def test_harmonics_degree_by_degree_are_the_same_bit_for_bit(variant):
-    by_degree = torch.cat([values for _, values in harmonics_by_degree(PLACES, 12, variant)], 1)
-    assert torch.equal(by_degree, spherical_harmonics(PLACES, 12, variant))
+@pytest.mark.parametrize("block", [1, 40])
+def test_harmonics_in_blocks_are_the_same_bit_for_bit(variant, block):
+    blocks = torch.cat([values for _, _, values in harmonics.harmonics_in_blocks(PLACES, 12, variant, block)], 1)
+    assert torch.equal(blocks, spherical_harmonics(PLACES, 12, variant))
 
 
 def test_harmonics_of_a_degree_have_the_covariance_of_legendre():

@@ -4,6 +4,8 @@ The package is never imported: its own modules want torchvision and transformers
 GeoCLIP takes latitude first; that order stays inside this file.
 """
 
+import copy
+import dataclasses
 import importlib.util
 import math
 from importlib import metadata
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from satgpu.encoders.base import ChunkedEncoder, Provenance
+from satgpu.encoders.base import ChunkedEncoder, Provenance, sha256_of_tensors
 from satgpu.encoders.checkpoint import WeightsFile, read_weights_file, sound_tensor
 from satgpu.encoders.hub import HubFile, fetch
 from satgpu.errors import UserError
@@ -53,6 +55,26 @@ class GeoClip(ChunkedEncoder):
             (waves.to(self.device), [(w.to(self.device, dtype), b.to(self.device, dtype)) for w, b in layers])
             for waves, layers in capsules
         ]
+
+    def untrained(self, seed: int) -> "GeoClip":
+        """The same encoder before any training: the fixed waves, and layers drawn as PyTorch draws them.
+
+        Weights and biases are uniform within ±1/√(inputs) (``torch.nn.Linear``).
+        """
+        generator = torch.Generator().manual_seed(seed)
+        twin = copy.copy(self)
+        twin._capsules = [
+            (waves, [_drawn(weight, bias, generator) for weight, bias in layers]) for waves, layers in self._capsules
+        ]
+        drawn = [tensor for _, layers in twin._capsules for pair in layers for tensor in pair]
+        twin.provenance = dataclasses.replace(
+            self.provenance,
+            name=f"untrained-{self.name}-seed{seed}",
+            source=f"random weights of seed {seed}, waves of {self.name}",
+            sha256=sha256_of_tensors(drawn),
+            trained=False,
+        )
+        return twin
 
     def _embed(self, lonlat_deg: Tensor) -> Tensor:
         projected = equal_earth(lonlat_deg.flip(1))
@@ -118,6 +140,15 @@ def _run_capsule(projected: Tensor, waves: Tensor, layers: list[tuple[Tensor, Te
     for weight, bias in inner:
         hidden = functional.linear(hidden, weight, bias).relu_()
     return functional.linear(hidden, head_weight, head_bias)
+
+
+def _drawn(weight: Tensor, bias: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random weights and biases of one layer."""
+    edge = weight.shape[1] ** -0.5
+    return tuple(
+        ((2 * torch.rand(like.shape, generator=generator, dtype=torch.float64) - 1) * edge).to(like)
+        for like in (weight, bias)
+    )
 
 
 def _count_capsules(file: WeightsFile) -> int:

@@ -73,16 +73,18 @@ def fill_harmonics(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant
         _fill_chunk(out[:, columns], lonlat_deg[columns], legendre_polys, variant)
 
 
-def harmonics_by_degree(
-    lonlat_deg: Tensor, legendre_polys: int, variant: str = "analytic"
-) -> Iterator[tuple[int, Tensor]]:
-    """Degree by degree, the harmonics of degrees 0 to L-1: memory for three degrees, however many there are.
+def harmonics_in_blocks(
+    lonlat_deg: Tensor, legendre_polys: int, variant: str = "analytic", block: int = 512, scale: float = 1.0
+) -> Iterator[tuple[int, int, Tensor]]:
+    """The harmonics of degrees 0 to L-1, some whole degrees at a time: memory for two blocks, however many there are.
 
     Args:
         lonlat_deg, legendre_polys, variant: as in :func:`spherical_harmonics`.
+        block: columns at a time, about; a block holds at least one degree.
+        scale: a factor of every value.
 
     Yields:
-        (degree l, (N, 2l+1) values, order -l first; a transposed view, contiguous along the points).
+        (first degree, last degree, (N, T) values by degree and order); a transposed view, contiguous along the points.
 
     Raises:
         UserError: L is not within 1 to 1000, or the variant is unknown.
@@ -91,21 +93,47 @@ def harmonics_by_degree(
     lonlat_deg = as_lonlat(lonlat_deg)
     cos_theta, base = _pole_axis_and_plane(lonlat_deg)
     base = base if variant == "analytic" else -base
-    sectoral = torch.full_like(base, math.sqrt(2 / (4 * math.pi)))
-    constant = math.sqrt(1 / (4 * math.pi)) * (math.pi if variant == "analytic" else 1)
-    before, now = None, torch.full((1, len(lonlat_deg)), constant, dtype=lonlat_deg.dtype, device=lonlat_deg.device)
-    yield 0, now.T
-    coefficients = _recurrence_coefficients(legendre_polys, now.dtype, now.device)
-    for degree in range(1, legendre_polys):
-        sectoral = sectoral * base * math.sqrt((2 * degree + 1) / (2 * degree))
-        following = empty_rows((2 * degree + 1, len(lonlat_deg)), now)
-        following[0], following[-1] = sectoral.imag, sectoral.real
-        ahead, behind = coefficients[degree]
-        inner = torch.mul(now, cos_theta, out=following[1:-1]).mul_(ahead)
-        if before is not None:
-            inner[1:-1].addcmul_(before, behind)
-        before, now = now, following
-        yield degree, now.T
+    sectoral = torch.full_like(base, scale * math.sqrt(2 / (4 * math.pi)))
+    before = now = None
+    for first, last in _blocks_of_degrees(legendre_polys, block):
+        out = empty_rows(((last + 1) ** 2 - first**2, len(lonlat_deg)), lonlat_deg)
+        for degree in range(first, last + 1):
+            rows = out[degree**2 - first**2 : (degree + 1) ** 2 - first**2]
+            if degree == 0:
+                rows.fill_(scale * math.sqrt(1 / (4 * math.pi)) * (math.pi if variant == "analytic" else 1))
+            else:
+                sectoral = sectoral * base * math.sqrt((2 * degree + 1) / (2 * degree))
+                _next_degree(rows, now, before, sectoral, cos_theta, legendre_polys, degree)
+            before, now = now, rows
+        yield first, last, out.T
+
+
+def _blocks_of_degrees(legendre_polys: int, block: int) -> Iterator[tuple[int, int]]:
+    """(first, last) of runs of degrees with at most ``block`` harmonics, or one degree."""
+    first = 0
+    while first < legendre_polys:
+        last = first
+        while last + 1 < legendre_polys and (last + 2) ** 2 - first**2 <= block:
+            last += 1
+        yield first, last
+        first = last + 1
+
+
+def _next_degree(
+    out: Tensor,
+    now: Tensor,
+    before: Tensor | None,
+    sectoral: Tensor,
+    cos_theta: Tensor,
+    legendre_polys: int,
+    degree: int,
+) -> None:
+    """Write the (2l+1, N) harmonics of one degree from those of the two before it."""
+    ahead, behind = _recurrence_coefficients(legendre_polys, out.dtype, out.device)[degree]
+    out[0], out[-1] = sectoral.imag, sectoral.real
+    inner = torch.mul(now, cos_theta, out=out[1:-1]).mul_(ahead)
+    if before is not None:
+        inner[1:-1].addcmul_(before, behind)
 
 
 def _fill_chunk(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant: str) -> None:
@@ -116,17 +144,12 @@ def _fill_chunk(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant: s
         out[0] *= math.pi
     else:
         base = -base
-    coefficients = _recurrence_coefficients(legendre_polys, out.dtype, out.device)
+    before = None
     for degree in range(1, legendre_polys):
-        first, last = degree**2, (degree + 1) ** 2 - 1
         sectoral = sectoral * base * math.sqrt((2 * degree + 1) / (2 * degree))
-        out[first] = sectoral.imag
-        out[last] = sectoral.real
-        inner = out[first + 1 : last]
-        ahead, behind = coefficients[degree]
-        torch.mul(out[(degree - 1) ** 2 : degree**2], cos_theta, out=inner).mul_(ahead)
-        if degree > 1:
-            inner[1:-1].addcmul_(out[(degree - 2) ** 2 : (degree - 1) ** 2], behind)
+        now = out[(degree - 1) ** 2 : degree**2]
+        _next_degree(out[degree**2 : (degree + 1) ** 2], now, before, sectoral, cos_theta, legendre_polys, degree)
+        before = now
 
 
 def _pole_axis_and_plane(lonlat_deg: Tensor) -> tuple[Tensor, Tensor]:

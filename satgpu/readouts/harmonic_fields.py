@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from satgpu.encoders.harmonics import harmonics_by_degree
+from satgpu.encoders import harmonics
 from satgpu.errors import UserError, unknown_choice
 
 PRIORS = ("power-law", "flat")
@@ -35,16 +35,10 @@ def harmonics_in_blocks(
         (first degree, last degree, (N, T) values by degree and order): about ``block`` columns, so that
         l_max = 200 at 10,000 points needs 40 MB at a time and not 3 GB.
     """
-    held: list[Tensor] = []
-    first, width = 1, 0
-    for degree, values in harmonics_by_degree(lonlat_deg, l_max + 1, "closed-form"):
-        if degree == 0:
-            continue
-        held.append(values.T)
-        width += 2 * degree + 1
-        if width + 2 * degree + 3 > block or degree == l_max:
-            yield first, degree, (torch.cat(held) * math.sqrt(4 * math.pi)).T
-            held, first, width = [], degree + 1, 0
+    root = math.sqrt(4 * math.pi)
+    for first, last, values in harmonics.harmonics_in_blocks(lonlat_deg, l_max + 1, "closed-form", block, root):
+        if last > 0:
+            yield max(first, 1), last, values[:, 1:] if first == 0 else values
 
 
 def degree_of_targets(first: int, last: int) -> Tensor:

@@ -155,11 +155,16 @@ def _products(ridge: Ridge, basis: Tensor, train: Tensor, test: Tensor, first: i
         last=last,
         coefficients=ridge.U.mT @ train,
         mean=mean,
-        total=train.square().sum(0) - len(train) * mean.square(),
+        total=_squares(train) - len(train) * mean.square(),
         overlap=basis.mT @ test,
         test_sum=test.sum(0),
-        test_squares=test.square().sum(0),
+        test_squares=_squares(test),
     )
+
+
+def _squares(values: Tensor) -> Tensor:
+    """(T,) sums of squares, without a copy of the values."""
+    return torch.linalg.vector_norm(values, dim=0).square()
 
 
 def _ceiling(ridge: Ridge, p: _Products) -> Tensor:

@@ -29,7 +29,7 @@ _RANK_CUT = 1e-12
 _ROUNDINGS = 10  # an embedding is good to some roundings of its own dtype, not to one
 # Of the median standard deviation: dimensions below are dropped.
 _FLAT_DIMENSION = 1e-6
-_CHUNK_ELEMENTS = 1 << 23  # of one (N, T) block of residuals: 64 MB
+_CHUNK_ELEMENTS = 1 << 17  # of a block of residuals, which then stay in cache: 1 MB
 
 
 class Labels(NamedTuple):
@@ -257,6 +257,7 @@ class _Scores:
         centred = Y - self.labels.mean
         self.outside = (centred - ridge.U @ self.labels.coefficients) * reached
         self.outside_leverage = (1 - ridge.leverage()) * reached
+        self.squared_U = ridge.U.square()
         self.total = centred.square().sum(-2)
 
     def best(self, penalties: Tensor, every: int) -> Penalty:
@@ -279,27 +280,27 @@ class _Scores:
         pooled = per_target.new_zeros(*per_target.shape[:-1], self.n_groups)
         return pooled.index_add_(-1, self.groups, per_target) / self.sizes
 
-    def _of_targets(self, per_group: Tensor, some: slice) -> Tensor:
-        """Columns of the groups as columns of some targets; one column serves all."""
-        return per_group if per_group.shape[-1] == 1 else per_group[..., self.groups[some]]
+    def _of_targets(self, per_group: Tensor) -> Tensor:
+        """Columns of the groups as columns of the targets; one column serves all."""
+        return per_group if per_group.shape[-1] == 1 else per_group[..., self.groups]
 
     def _loo(self, lost: Tensor) -> Tensor:
         """(..., T) mean squared residuals at the points left out."""
-        left = self.outside_leverage + self.ridge.U.square() @ lost
+        left = self.outside_leverage + self.squared_U @ lost
         inverse = left.clamp_min(1e-12).reciprocal()  # (..., N, G or 1)
-        n_targets = len(self.groups)
-        width = max(1, _CHUNK_ELEMENTS // (self.outside.numel() // n_targets))
-        parts = []
-        for start in range(0, n_targets, width):
-            some = slice(start, start + width)
-            missed = self.ridge.U @ (self._of_targets(lost, some) * self.labels.coefficients[..., some])
-            residual = missed.add_(self.outside[..., some]).mul_(self._of_targets(inverse, some))
-            parts.append(residual.square_().mean(-2))
-        return torch.cat(parts, -1)
+        missing = self._of_targets(lost) * self.labels.coefficients
+        total = torch.zeros_like(self.total)
+        n = self.ridge.n
+        rows = max(1, _CHUNK_ELEMENTS // (self.outside.numel() // n))
+        for start in range(0, n, rows):
+            some = (..., slice(start, start + rows), slice(None))
+            residual = (self.ridge.U[some] @ missing).add_(self.outside[some])
+            total += residual.mul_(self._of_targets(inverse[some])).square_().sum(-2)
+        return total / n
 
     def _gcv(self, lost: Tensor) -> Tensor:
         """(..., T) generalised cross-validation scores (Golub, Heath and Wahba 1979)."""
-        lost = self._of_targets(lost, slice(None))
+        lost = self._of_targets(lost)
         missed = self.total - ((1 - lost.square()) * self.labels.coefficients.square()).sum(-2)
         free = self.ridge.n - 1 - (1 - lost).sum(-2)
         return missed * self.ridge.n / free.square()
