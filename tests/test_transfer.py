@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-import satgpu
 from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.errors import UserError
 from satgpu.geometry import uniform_on_sphere, unit_vectors
+from satgpu.readouts.degrees import half_wavelength_km
 from satgpu.readouts.harmonic_fields import degree_of_targets
 from satgpu.readouts.linear import ceiling_curve, linear_curve
 from satgpu.readouts.transfer import transfer_function
@@ -66,7 +66,7 @@ def test_harmonics_read_what_the_theory_of_their_labels_says():
     assert curve.capacity == pytest.approx(63, abs=1.5) and curve.ceiling_capacity == pytest.approx(63, abs=2)
     assert curve.rank == 63 and curve.dim == 64 and abs(curve.beyond_l_max) < 2
     assert curve.plateau == pytest.approx(0.995, abs=2e-3)
-    assert curve.cutoff_km == pytest.approx(satgpu.readouts.harmonic_fields.half_wavelength_km(7.5), rel=0.01)
+    assert curve.cutoff_km == pytest.approx(half_wavelength_km(7.5), rel=0.01)
     assert curve.runs[0][2] and any("1 of 64 dimensions dropped" in note for note in curve.notes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,17 @@ from satgpu.readouts.degrees import half_wavelength_km
 from satgpu.readouts.draws import Draw, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS, prior_power
+from satgpu.readouts.learning_curve import predicted_share, spectrum_and_overlaps
 from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
-from satgpu.readouts.linear import ceiling_curve, linear_curve
+from satgpu.readouts.linear import LinearCurve, ceiling_curve, linear_curve
 from satgpu.readouts.ridge import float64_device
+
+if TYPE_CHECKING:
+    from satgpu.readouts.budget import LabelBudget
 
 READERS = ("linear", "mlp", "neighbours", "coordinates")
 _HEADLINE_LABELS_A_DIMENSION = 10
+_GAIN_OF_TWICE = 0.05  # a share that twice the labels would raise by more is short of labels
 Interval = tuple[float, float]
 
 
@@ -119,11 +125,12 @@ class Measured:
     dropped: int = 0
     ceiling: np.ndarray | None = None
     rank: int | None = None
+    gain_of_twice: float = 0.0  # most that twice the labels would add at any degree, predicted
 
 
 def transfer_function(
     encoder: Callable,
-    n_labels: int = 6000,
+    n_labels: int | Sequence[int] = 6000,
     reader: str = "linear",
     noise: float = 0.1,
     l_max: int = 64,
@@ -132,12 +139,12 @@ def transfer_function(
     device: str | torch.device = "cpu",
     *,
     n_test: int = 4000,
-) -> TransferFunction:
+) -> TransferFunction | LabelBudget:
     """Share read and ceiling of every harmonic degree, by a reader of an encoder's embedding.
 
     Args:
         encoder: callable from (n, 2) degrees, longitude first, to (n, dim) embeddings.
-        n_labels: labelled places, uniform by area.
+        n_labels: labelled places, uniform by area; or several numbers of them, read at the same places.
         reader: "linear", ridge with the penalty of each degree by exact leave-one-out; "mlp", the notebook's
             probe on standardised inputs, regression (minutes a draw; some degrees, those between interpolated);
             "neighbours" in the embedding; "coordinates", an adaptive Gaussian process on the places with the
@@ -150,7 +157,7 @@ def transfer_function(
         n_test: places the shares are measured at.
 
     Returns:
-        TransferFunction.
+        TransferFunction; of several numbers of labels a LabelBudget of them, with the predicted n-curve.
 
     Raises:
         UserError: fewer than 50 labels, a negative noise, l_max above n_labels, an unknown reader, a device
@@ -162,16 +169,27 @@ def transfer_function(
         >>> curve.share.round(1).tolist()
         [1.0, 0.0, 0.0]
     """
-    check_arguments(n_labels, noise, l_max, replicates, n_test)
+    ladder = np.unique(np.atleast_1d(np.asarray(n_labels, dtype=int)))
+    check_arguments(ladder, noise, l_max, replicates, n_test)
     if reader not in READERS:
         raise unknown_choice("reader", reader, READERS)
     device = float64_device(device)
     embedding = _coordinates() if reader == "coordinates" else CheckedEmbedding(encoder, device)
-    found = []
+    found, predicted = [], []
     for replicate in range(replicates):
-        draw = draw_places(embedding, n_labels, n_test, seed, replicate, device)
-        found.append(measure(reader, draw, l_max, noise))
-    return summarise(embedding.name, draw.dim, found, n_labels, noise, reader, seed)
+        draw = draw_places(embedding, int(ladder[-1]), n_test, seed, replicate, device)
+        found.append(measure_ladder(reader, draw, ladder.tolist(), l_max, noise))
+        if np.ndim(n_labels):
+            predicted.append(predicted_share(*spectrum_and_overlaps(draw.Z_all, draw.all_deg, l_max), ladder, noise))
+    curves = [
+        summarise(embedding.name, draw.dim, draws, int(n), noise, reader, seed)
+        for n, draws in zip(ladder, zip(*found, strict=True), strict=True)
+    ]
+    if not np.ndim(n_labels):
+        return curves[0]
+    from satgpu.readouts.budget import LabelBudget
+
+    return LabelBudget(ladder, tuple(curves), np.mean(predicted, axis=0))
 
 
 def measure(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
@@ -179,14 +197,26 @@ def measure(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
     return _with_ceiling(_read(reader, draw, l_max, noise), draw, l_max)
 
 
-def check_arguments(n_labels: int, noise: float, l_max: int, replicates: int, n_test: int) -> None:
-    """UserError, with the remedy, unless a transfer function can be measured like this."""
-    if not n_labels >= 50:
-        raise UserError(f"n_labels must be at least 50, fewer leave nothing to choose a penalty by; got {n_labels}")
+def measure_ladder(reader: str, draw: Draw, n_labels: Sequence[int], l_max: int, noise: float) -> list[Measured]:
+    """What a reader finds at several numbers of labels of one draw; one ceiling serves those with too few places."""
+    found: list[Measured] = []
+    for n in sorted(n_labels, reverse=True):
+        one = _read(reader, draw.first(n), l_max, noise)
+        if found and (one.ceiling is None or np.isnan(one.ceiling).any()):
+            one.ceiling, one.rank = found[-1].ceiling, found[-1].rank
+        found.append(_with_ceiling(one, draw, l_max))
+    return found[::-1]
+
+
+def check_arguments(n_labels: Sequence[int], noise: float, l_max: int, replicates: int, n_test: int) -> None:
+    """UserError, with the remedy, unless transfer functions can be measured like this."""
+    least = min(n_labels) if len(n_labels) else 0
+    if not least >= 50:
+        raise UserError(f"n_labels must be at least 50, fewer leave nothing to choose a penalty by; got {least}")
     if not 0 <= noise < float("inf"):
         raise UserError(f"noise is a share of the field's variance and must be 0 or more; got {noise}")
-    if not 1 <= l_max <= n_labels:
-        raise UserError(f"l_max must be 1 to n_labels ({n_labels}); got {l_max}: lower l_max or give more labels")
+    if not 1 <= l_max <= least:
+        raise UserError(f"l_max must be 1 to n_labels ({least}); got {l_max}: lower l_max or give more labels")
     if replicates < 1:
         raise UserError(f"replicates must be at least 1; got {replicates}")
     if n_test < 50:
@@ -238,7 +268,7 @@ def summarise(
         noise=noise,
         reader=reader,
         seed=seed,
-        notes=_notes(share, edge_L, dim, max(m.dropped for m in found), n_labels, reader),
+        notes=_notes(share, edge_L, dim, found, n_labels, reader),
         share_RL=share_RL,
         ceiling_RL=ceiling_RL,
         **values,
@@ -246,11 +276,14 @@ def summarise(
 
 
 def _notes(
-    share: np.ndarray, edge_L: np.ndarray, dim: int, dropped: int, n_labels: int, reader: str
+    share: np.ndarray, edge_L: np.ndarray, dim: int, found: Sequence[Measured], n_labels: int, reader: str
 ) -> tuple[str, ...]:
     notes = []
+    dropped, gain = max(m.dropped for m in found), float(np.mean([m.gain_of_twice for m in found]))
     if reader == "linear" and n_labels < _HEADLINE_LABELS_A_DIMENSION * (dim - dropped):
         notes.append(f"n-limited: {n_labels} labels are fewer than 10 for each of {dim - dropped} dimensions")
+    elif gain > _GAIN_OF_TWICE:
+        notes.append(f"n-limited: twice the labels would raise a share by {gain:.2f}")
     height = plateau(share)
     if np.isnan(height):
         notes.append("nothing is read at any degree")
@@ -308,7 +341,22 @@ def _read_linearly(draw: Draw, l_max: int, noise: float) -> Measured:
         dropped=curve.dropped,
         ceiling=curve.ceiling.numpy(),
         rank=curve.rank,
+        gain_of_twice=_gain_of_twice(curve, draw.n, noise),
     )
+
+
+def _gain_of_twice(curve: LinearCurve, n: int, noise: float) -> float:
+    """Most that twice the labels would add to the share of any degree; 0 where there are too few to predict from."""
+    if torch.isnan(curve.ceiling).any():
+        return 0.0
+    per_degree = 2 * np.arange(1, len(curve.share) + 1) + 1
+    once, twice = predicted_share(
+        curve.eigenvalues[: curve.rank].numpy(),
+        curve.overlaps[: curve.rank].numpy() / per_degree,
+        np.array([n, 2 * n]),
+        noise,
+    )
+    return float((twice - once).max())
 
 
 def _with_ceiling(found: Measured, draw: Draw, l_max: int) -> Measured:
