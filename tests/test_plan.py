@@ -14,19 +14,19 @@ SMOKE = Path(__file__).parent.parent / "configs/smoke.yaml"
 
 
 def test_experiments_over_the_same_points_share_a_unit():
-    units = list(plan_units(Config(experiments=("sweet_spot", "patterns")), replicates=1))
+    units = list(plan_units(Config(experiments=("sweet_spot", "patterns")), round_=1))
     assert len(units) == 1
     assert {tasks.experiment for tasks in units[0].task_sets} == {"sweet_spot", "patterns", "patterns_wavelength"}
     assert units[0].n_probes == 25 + 1 + 25 + 5  # one of them with shuffled labels
 
 
 def test_controls_off_leaves_out_the_shuffled_labels():
-    units = list(plan_units(Config(experiments=("sweet_spot",), controls=False), replicates=1))
+    units = list(plan_units(Config(experiments=("sweet_spot",), controls=False), round_=1))
     assert [unit.n_probes for unit in units] == [25]
 
 
 def test_both_protocols_run_the_notebook_once():
-    units = list(plan_units(Config(protocol="both", experiments=("boundaries",)), replicates=3))
+    units = list(plan_units(Config(protocol="both", experiments=("boundaries",)), round_=3))
     assert sorted(unit.protocol.name for unit in units) == ["geodesic"] * 3 + ["notebook"]
 
 

@@ -18,7 +18,9 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return write_config(tmp_path_factory.mktemp("config"))
+    """Two looks, so that what is done after the first depends on the rows of all processes."""
+    looks = {"replicates": "auto", "looks": [[2, 0.02], [3, 0.03]]}
+    return write_config(tmp_path_factory.mktemp("config"), **looks)
 
 
 @pytest.fixture(scope="module")

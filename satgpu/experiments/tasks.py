@@ -4,7 +4,9 @@ A recipe holds no tensors. Drawing it twice gives the same bytes, which is what
 lets a run be resumed, dealt to many processes, or repeated for one probe alone.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,6 +88,35 @@ class TaskSet:
             f"{self.protocol.name}/{self.experiment}/{where}/{self.sampling}/{_field_word(field)}/r{self.replicate:04d}"
             for field in self.fields
         ]
+
+    def columns(self, field: Field) -> dict[str, Any]:
+        """What the table says of a probe of this field before anything is drawn."""
+        center = self.region.center_deg or (None, None)
+        return {
+            "experiment": self.experiment,
+            "protocol": self.protocol.name,
+            "replicate": self.replicate,
+            "labels": "shuffled" if field.shuffled else "field",
+            "pattern": field.pattern,
+            "task": field.kind.task,
+            "scale_km": field.scale_km,
+            "width_km": field.width_km,
+            "wavelength_km": field.wavelength_km,
+            "region": self.region.name,
+            "center_lon_deg": center[0],
+            "center_lat_deg": center[1],
+            "span_deg": self.region.span_deg,
+            "extent_km2": round(self.points.area_km2, 3),
+            "sampling": self.sampling,
+            "points_seed": self.points.seed,
+            "label_seed": field.label_seed,
+            "split_seed": self.split_seed,
+        }
+
+    def keeping(self, wanted: Callable[["TaskSet", Field], bool]) -> "TaskSet":
+        """The same points with the wanted fields."""
+        kept = [pair for pair in zip(self.fields, self.probe_seeds, strict=True) if wanted(self, pair[0])]
+        return replace(self, fields=tuple(f for f, _ in kept), probe_seeds=tuple(seed for _, seed in kept))
 
     def train_points_per_cell(self, field: Field, n_train: int) -> float | None:
         """Training points for every cell that the pattern lays over the points' area."""

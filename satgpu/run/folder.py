@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from satgpu.errors import UserError
 from satgpu.run.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
+from satgpu.run.read import read_table
 from satgpu.run.rows import TABLES, CurveRow, ProbeRow, columns
 
 
@@ -131,6 +132,13 @@ class RunFolder:
             if not row_type.side
             for line in read_lines(self.path / f"{name}.csv", columns(row_type))
         }
+
+    def read_results(self) -> pd.DataFrame:
+        """The rows of all processes' probes so far."""
+        paths = [self.path / "results.csv", *sorted((self.path / "shards").glob("rank-*/results.csv"))]
+        tables = [read_table(path, ProbeRow) for path in paths if path.exists()]
+        tables = tables or [pd.DataFrame(columns=list(columns(ProbeRow)))]
+        return pd.concat(tables).drop_duplicates("task_id").sort_values("task_id", ignore_index=True)
 
     def finished_probes(self) -> int:
         """How many probes have a line in ``results.csv``."""

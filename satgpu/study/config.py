@@ -18,11 +18,11 @@ from satgpu.errors import UserError, did_you_mean, unknown_choice
 from satgpu.experiments import EXPERIMENTS, default_experiments
 from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
+from satgpu.study.looks import Look, LookPlan
 from satgpu.study.shipped import config_path, shipped_configs
 
-REPLICATES = {"cpu": 3, "cuda": 32}
 # What may differ between a run and its continuation: none of these changes a number.
-FREE_ON_RESUME = ("offline", "devices", "num_nodes", "memory_budget_gb")
+FREE_ON_RESUME = ("minutes", "offline", "devices", "num_nodes", "memory_budget_gb")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class Config:
         revision: branch, tag or commit of the hub repositories of SatCLIP.
         controls: also run untrained encoders, bare coordinates, nearest neighbours and shuffled labels.
         experiments: parts of the study to run.
-        replicates: independent repetitions; auto is 3 on a CPU and 32 on a GPU (the notebook's protocol has one).
+        replicates: independent repetitions; auto is as many as ``minutes`` allow, 3 at least, planned before the
+            first probe (the notebook's protocol has one).
+        minutes: time for the measurements, where replicates are auto.
+        looks: numbers of replicates at which verdicts are drawn, and the level of each; tasks decided at one get no
+            more replicates. Planned where it is empty.
         seed: master seed; every other seed follows from it.
         offline: never look for weights on the network.
         devices: GPUs, or CPU processes, on this machine.
@@ -54,6 +58,8 @@ class Config:
     controls: bool = True
     experiments: tuple[str, ...] = field(default_factory=default_experiments)
     replicates: int | Literal["auto"] = "auto"
+    minutes: float = 4.0
+    looks: tuple[tuple[int, float], ...] = ()
     seed: int = 42
     offline: bool = False
     devices: int = 1
@@ -81,6 +87,10 @@ class Config:
             value = getattr(self, name)
             if value != "auto" and value < 1:
                 raise UserError(f"{name} is {value}; give at least 1")
+        if not self.minutes > 0:
+            raise UserError(f"minutes is {self.minutes}; give a positive number")
+        if self.looks:
+            LookPlan(tuple(Look(*look) for look in self.looks))  # refuses what breaks the level
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed is {self.seed}; give a whole number from 0 to 4294967295")
         if self.memory_budget_gb is not None and not self.memory_budget_gb > 0:

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,29 @@ from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encode
 from satgpu.errors import UserError
 from satgpu.experiments import EXPERIMENTS
 from satgpu.run.folder import RunFolder
-from satgpu.study.config import REPLICATES, Config, differences, read_config
+from satgpu.study.config import Config, differences, read_config
 from satgpu.study.interrupt import Interruption
+from satgpu.study.looks import LookPlan
 from satgpu.study.plan import plan_units
 from satgpu.study.progress import RunProgress, spinner
 from satgpu.study.ranks import Ranks
 from satgpu.study.readouts import ReadoutRun
+from satgpu.study.rounds import rounds
+from satgpu.study.speed import with_plan
 from satgpu.study.study import Study, StudyEncoder
 from satgpu.study.training import ProbeRun
 
 
 def prepare(config: Config, ranks: Ranks) -> Study:
-    """Settle the device, the encoders and the number of replicates. Writes nothing."""
+    """Settle the device, the encoders and the looks. Writes nothing."""
     device = resolve_device(config.device, ranks.local_rank)
     encoders, specs, notice = _load_encoders(config, device)
-    replicates = REPLICATES[device.type] if config.replicates == "auto" else config.replicates
-    replicates = max(protocol.replicates(replicates) for protocol in config.protocols)
     for name in config.experiments:
         if EXPERIMENTS[name].needs:
             EXPERIMENTS[name].needs()  # what is missing is told before anything is written
     _try_out(config, encoders)
-    resolved = replace(config, device=device.type, encoders=specs, replicates=replicates)
-    return Study(resolved, device, encoders, notice)
+    resolved = replace(config, device=device.type, encoders=specs)
+    return with_plan(Study(resolved, device, encoders, notice), ranks)
 
 
 def _try_out(config: Config, encoders: tuple[StudyEncoder, ...]) -> None:
@@ -101,6 +102,7 @@ def run(
         study = prepare(config, ranks)
     if study.notice:
         console.print(f"[bold yellow]Notice:[/] {study.notice}")
+    console.print(f"verdicts at {_in_words(study.plan)}")
     path = Path(out) if out else _default_folder(config, ranks)
     facts = _facts(study, command, started)
     folder = _open(study, path, resume, ranks, facts)
@@ -115,6 +117,11 @@ def run(
         folder.close()
     ranks.barrier()
     return path
+
+
+def _in_words(plan: LookPlan) -> str:
+    words = [f"{look.replicates} replicate{'s' if look.replicates > 1 else ''}" for look in plan.looks]
+    return ", ".join(words) + (": later ones for what is undecided" if len(words) > 1 else "")
 
 
 def _default_folder(config: Config, ranks: Ranks) -> Path:
@@ -169,18 +176,24 @@ def _encoder_facts(loaded: StudyEncoder) -> dict[str, Any]:
 
 
 def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console) -> None:
-    """Steps 2 to 4: this process's share of the read-outs and of the probes."""
+    """Steps 2 to 4: this process's share of the read-outs, and of the probes round by round."""
     done = folder.finished_tasks()
-    readouts, probes = ReadoutRun(study, folder, done, ranks), ProbeRun(study, folder, done, ranks)
-    finished = readouts.total - len(readouts.todo) + probes.finished
-    with RunProgress(console, readouts.total + probes.total, finished) as progress:
-        readouts.run(progress, interruption)
-        probes.run(progress, interruption)
-    for notice in (*readouts.notices, *probes.notices):
+    readouts = ReadoutRun(study, folder, done, ranks)
+    notices = readouts.notices
+    with RunProgress(console) as progress:
+        for round_ in rounds(study, folder, ranks):
+            probes = ProbeRun(study, folder, done, ranks, round_)
+            progress.expect(probes.total, probes.finished)
+            if round_.undecided is None:
+                progress.expect(readouts.total, readouts.total - len(readouts.todo))
+                readouts.run(progress, interruption)
+            probes.run(progress, interruption)
+            notices += probes.notices
+            folder.sync()
+            interruption.check()
+            ranks.barrier()
+    for notice in dict.fromkeys(notices):
         console.print(f"[yellow]{notice}[/]")
-    folder.sync()
-    interruption.check()
-    ranks.barrier()
 
 
 def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
@@ -194,6 +207,7 @@ def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
         "seed": study.config.seed,
         "protocol": study.config.protocol,
         "replicates": study.replicates,
+        "speed": None if study.speed is None else asdict(study.speed),
         "command": shlex.join(command),
         "started": _moment(started),
         "finished": None,

@@ -1,12 +1,13 @@
 """Step 1: from the options to units of work, listed lazily and in an order that any process can repeat."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from satgpu.experiments import EXPERIMENTS, Draw, ReadoutTask, TaskSet
+from satgpu.experiments import EXPERIMENTS, Draw, Field, ReadoutTask, TaskSet
 from satgpu.geometry import Points, Protocol
 from satgpu.study.config import Config
+from satgpu.study.looks import cell_key
 
 # Weights for dealing and forecasts, not results: epochs of a typical probe, the share of the points that it is
 # fitted on (70 % less a tenth for validation), the features of a typical encoder, and one ordinary core.
@@ -48,28 +49,61 @@ class Unit:
         """One id for each probe, without the encoder."""
         return [task_id for tasks in self.task_sets for task_id in tasks.task_ids()]
 
+    def train_s(self, hidden_layer_sizes: tuple[int, ...] = (128, 64)) -> float:
+        """Seconds of training on one encoder and one ordinary core; probes of a group share no arithmetic."""
+        flops = flops_per_row(TYPICAL_FEATURES, hidden_layer_sizes) * FIT_SHARE * TYPICAL_EPOCHS
+        return self.points.n * self.n_probes * flops / NOMINAL_FLOPS_PER_S
+
     def cost_s(self, hidden_layer_sizes: tuple[int, ...] = (128, 64)) -> float:
-        """Seconds of one encoder on one ordinary core: probes of a group share the encoding, not the arithmetic."""
-        flops = flops_per_row(TYPICAL_FEATURES, hidden_layer_sizes) * FIT_SHARE * TYPICAL_EPOCHS * self.n_probes
-        return self.points.n * (flops / NOMINAL_FLOPS_PER_S + 1 / NOMINAL_POINTS_PER_S)
+        """The same with the encoding of the points, which the probes share."""
+        return self.train_s(hidden_layer_sizes) + self.points.n / NOMINAL_POINTS_PER_S
 
 
-def draws(config: Config, replicates: int) -> Iterator[Draw]:
-    """Every protocol's replicates that differ from one another."""
+@dataclass(frozen=True)
+class Round:
+    """Replicates to do, of every task or of those in undecided cells.
+
+    Args:
+        replicates: their numbers.
+        undecided: by experiment, the cells that more replicates are for; None for everything.
+    """
+
+    replicates: range
+    undecided: Mapping[str, frozenset[tuple]] | None = None
+
+    def wants(self, tasks: TaskSet, field: Field) -> bool:
+        """Whether a field is of an undecided cell; controls of an experiment follow while it has one."""
+        if self.undecided is None:
+            return True
+        cells = self.undecided.get(tasks.experiment, frozenset())
+        return bool(cells) if field.shuffled else cell_of(tasks, field) in cells
+
+
+def cell_of(tasks: TaskSet, field: Field) -> tuple:
+    """The cell of its experiment's table that a field is in."""
+    entry = next(e for e in EXPERIMENTS.values() if tasks.experiment in (e.name, *e.series))
+    columns = tasks.columns(field)
+    return cell_key(columns[name] for name in entry.factors)
+
+
+def draws(config: Config, replicates: range) -> Iterator[Draw]:
+    """Those of every protocol's replicates that differ from one another."""
     for protocol in config.protocols:
-        for replicate in range(protocol.replicates(replicates)):
+        for replicate in range(replicates.start, protocol.replicates(replicates.stop)):
             yield Draw(protocol, replicate, config.seed)
 
 
-def plan_units(config: Config, replicates: int) -> Iterator[Unit]:
-    """Every unit of probes of the study, replicate by replicate."""
-    for draw in draws(config, replicates):
-        yield from _merged(_task_sets(config, draw))
+def plan_units(config: Config, round_: Round | int) -> Iterator[Unit]:
+    """The units of probes of a round, or of so many replicates, replicate by replicate."""
+    round_ = Round(range(round_)) if isinstance(round_, int) else round_
+    for draw in draws(config, round_.replicates):
+        kept = (tasks.keeping(round_.wants) for tasks in _task_sets(config, draw))
+        yield from _merged(tasks for tasks in kept if tasks.fields)
 
 
 def plan_readouts(config: Config, replicates: int) -> Iterator[ReadoutTask]:
     """Every read-out without probes, replicate by replicate."""
-    for draw in draws(config, replicates):
+    for draw in draws(config, range(replicates)):
         for name, entry in EXPERIMENTS.items():
             if name in config.experiments and not entry.trains_probes:
                 yield from config.parts[name].readouts(draw)

@@ -18,8 +18,8 @@ from rich.progress import (
 class RunProgress:
     """A bar on a terminal; on anything else a line at every tenth of the work."""
 
-    def __init__(self, console: Console, total: int, done: int = 0):
-        self._console, self._total, self._done = console, total, done
+    def __init__(self, console: Console):
+        self._console, self._total, self._done = console, 0, 0
         self._live = console.is_terminal
         self._next_line = 0.1
         self._bar = Progress(
@@ -34,7 +34,7 @@ class RunProgress:
             console=console,
             transient=True,
         )
-        self._task = self._bar.add_task("starting", total=total, completed=done)
+        self._task = self._bar.add_task("starting", total=None)
 
     def __enter__(self) -> "RunProgress":
         if self._live:
@@ -44,6 +44,12 @@ class RunProgress:
     def __exit__(self, *exc) -> None:
         if self._live:
             self._bar.stop()
+
+    def expect(self, total: int, done: int) -> None:
+        """More work has been planned, some of which an earlier process has done."""
+        self._total, self._done = self._total + total, self._done + done
+        self._next_line = 0.1 * (1 + self._done * 10 // max(self._total, 1))
+        self._bar.update(self._task, total=self._total, completed=self._done)
 
     def say(self, doing: str) -> None:
         """What the run is at."""

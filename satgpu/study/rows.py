@@ -132,30 +132,10 @@ def nearest_row(drawn: DrawnUnit, probe: ProbeLabels, score: float) -> ProbeRow:
 
 def _common(drawn: DrawnUnit, probe: ProbeLabels, task_id: str) -> dict[str, Any]:
     """The columns that don't depend on who reads the labels."""
-    tasks, field = probe.tasks, probe.field
-    center = tasks.region.center_deg or (None, None)
-    return {
+    return probe.tasks.columns(probe.field) | {
         "task_id": task_id,
-        "experiment": tasks.experiment,
-        "protocol": tasks.protocol.name,
-        "replicate": tasks.replicate,
-        "labels": "shuffled" if field.shuffled else "field",
-        "pattern": field.pattern,
-        "task": field.kind.task,
-        "scale_km": field.scale_km,
-        "width_km": field.width_km,
-        "wavelength_km": field.wavelength_km,
-        "region": tasks.region.name,
-        "center_lon_deg": center[0],
-        "center_lat_deg": center[1],
-        "span_deg": tasks.region.span_deg,
-        "extent_km2": round(tasks.points.area_km2, 3),
-        "sampling": tasks.sampling,
-        "points_seed": tasks.points.seed,
-        "label_seed": field.label_seed,
-        "split_seed": tasks.split_seed,
         "probe_seed": probe.probe_seed,
-        "train_points_per_cell": tasks.train_points_per_cell(field, len(drawn.train_rows)),
+        "train_points_per_cell": probe.tasks.train_points_per_cell(probe.field, len(drawn.train_rows)),
         "chance": probe.chance,
         "ceiling": probe.ceiling,
     }

@@ -9,7 +9,8 @@ from satgpu.encoders import Encoder
 from satgpu.experiments import ReadoutTask
 from satgpu.run.rows import ReadoutRow
 from satgpu.study.config import Config
-from satgpu.study.plan import Unit, deal, plan_readouts, plan_units
+from satgpu.study.looks import LookPlan
+from satgpu.study.plan import Round, Unit, deal, plan_readouts, plan_units
 from satgpu.study.ranks import Ranks
 
 _PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
@@ -61,34 +62,54 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """What this device did in a short calibration."""
+
+    flops_per_s: float
+    points_per_s: dict[str, float]  # encoding, by encoder
+
+
+@dataclass(frozen=True)
 class Study:
-    """A run with device, encoders and number of replicates decided."""
+    """A run with device, encoders and looks decided."""
 
     config: Config
     device: torch.device
     encoders: tuple[StudyEncoder, ...]
     notice: str | None
+    plan: LookPlan = LookPlan.single(1)
+    speed: Speed | None = None  # where the plan follows from it
 
     @property
     def replicates(self) -> int:
-        return int(self.config.replicates)
+        """The most that any task has."""
+        return self.plan.replicates
 
-    def units(self) -> Iterator[Unit]:
-        """All units of probes."""
-        return plan_units(self.config, self.replicates)
+    @property
+    def first_round(self) -> Round:
+        """What is done before anything is decided."""
+        return Round(self.plan.replicates_of(0))
+
+    def units(self, round_: Round | None = None) -> Iterator[Unit]:
+        """All units of probes of a round; of the first by default."""
+        return plan_units(self.config, round_ or self.first_round)
 
     def readings(self) -> Iterator[Reading]:
-        """All read-outs without probes, of every encoder."""
-        for task in plan_readouts(self.config, self.replicates):
+        """All read-outs without probes, of every encoder; they have the replicates of the first round."""
+        for task in plan_readouts(self.config, self.plan.looks[0].replicates):
             for encoder in self.encoders:
                 yield Reading(task, encoder)
 
-    def share(self, ranks: Ranks) -> Iterator[Unit | Reading]:
-        """This process's part of the work, listed anew each time: a long study's plan is not kept in memory."""
+    def share(self, ranks: Ranks, round_: Round | None = None) -> Iterator[Unit | Reading]:
+        """This process's part of a round, listed anew each time: a long study's plan is not kept in memory.
+
+        Read-outs belong to the first round, which ``None`` stands for.
+        """
 
         def everything() -> Iterator[Unit | Reading]:
-            yield from self.readings()
-            yield from self.units()
+            if (round_ or self.first_round).undecided is None:
+                yield from self.readings()
+            yield from self.units(round_)
 
         return deal(everything(), ranks.rank, ranks.world_size, self._cost_s)
 

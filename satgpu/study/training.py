@@ -13,7 +13,7 @@ from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, tra
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import ProbeCurveRow, ProbeRow
 from satgpu.study.interrupt import Interruption
-from satgpu.study.plan import Unit
+from satgpu.study.plan import Round, Unit
 from satgpu.study.progress import RunProgress
 from satgpu.study.ranks import Ranks
 from satgpu.study.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row
@@ -25,10 +25,10 @@ NOISY_NEIGHBOURS = 15
 
 
 class ProbeRun:
-    """All probes of this process, streamed: units are drawn when the trainer has room, forgotten when done."""
+    """A round's probes of this process, streamed: units are drawn when the trainer has room, forgotten when done."""
 
-    def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks):
-        self.study, self.folder, self.done, self.ranks = study, folder, done, ranks
+    def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks, round_: Round):
+        self.study, self.folder, self.done, self.ranks, self.round = study, folder, done, ranks, round_
         self.total = sum(self._n_rows(unit) for unit in self._units())
         self.finished = sum(1 for unit in self._units() for task_id in self._row_ids(unit) if task_id in done)
         self.notices: list[str] = []
@@ -36,7 +36,7 @@ class ProbeRun:
         self._curve_share = self._curve_shares()
 
     def _units(self) -> Iterator[Unit]:
-        return (item for item in self.study.share(self.ranks) if isinstance(item, Unit))
+        return (item for item in self.study.share(self.ranks, self.round) if isinstance(item, Unit))
 
     def _n_rows(self, unit: Unit) -> int:
         return unit.n_probes * (len(self.study.encoders) + self.study.config.controls)

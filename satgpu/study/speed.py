@@ -1,0 +1,80 @@
+"""What this device does in a second, from a short calibration, and what a study's replicate costs with that."""
+
+import time
+from dataclasses import replace
+
+import torch
+
+from satgpu.geometry import uniform_on_sphere
+from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
+from satgpu.study.looks import Look, LookPlan
+from satgpu.study.plan import NOMINAL_FLOPS_PER_S, TYPICAL_FEATURES, flops_per_row, plan_readouts, plan_units
+from satgpu.study.ranks import Ranks
+from satgpu.study.study import Speed, Study
+
+ROWS, PROBES, EPOCHS, POINTS = 4200, 16, 4, 4000
+FIT_SHARE_OF_TRAINING = 0.9
+
+
+def calibrate(study: Study) -> Speed:
+    """Train a few probes for a few epochs and encode a few points with each encoder: a second or two."""
+    generator = torch.Generator().manual_seed(0)
+    seconds = _training_s(study, generator)
+    sizes = study.config.probes.hidden_layer_sizes
+    work = flops_per_row(TYPICAL_FEATURES, sizes) * FIT_SHARE_OF_TRAINING * ROWS * PROBES * EPOCHS
+    lonlat_deg = uniform_on_sphere(POINTS, generator).to(study.device)
+    points_per_s = {}
+    for each in study.encoders:
+        each.encoder(lonlat_deg[:64])
+        start = time.perf_counter()
+        each.encoder(lonlat_deg).sum().item()
+        points_per_s[each.name] = POINTS / (time.perf_counter() - start)
+    return Speed(work / seconds, points_per_s)
+
+
+def _training_s(study: Study, generator: torch.Generator) -> float:
+    group = ProbeGroup(
+        X=torch.randn(ROWS, TYPICAL_FEATURES, generator=generator).to(study.device),
+        Y=torch.randint(2, (PROBES, ROWS), generator=generator),
+        train_rows=torch.arange(ROWS),
+        test_rows=torch.arange(0),
+        split_seed=0,
+        probe_seeds=torch.arange(PROBES),
+        task="classification",
+        keys=list(range(PROBES)),
+    )
+    options = ProbeOptions(hidden_layer_sizes=study.config.probes.hidden_layer_sizes, max_iter=EPOCHS)
+    train_probes(iter([group]), options, device=study.device)  # first use: libraries load, graphs are captured
+    start = time.perf_counter()
+    train_probes(iter([group]), options, device=study.device)
+    return time.perf_counter() - start
+
+
+def seconds(study: Study, speed: Speed) -> tuple[float, float]:
+    """What one process needs: for the read-outs of one replicate, and for its probes."""
+    slowness = NOMINAL_FLOPS_PER_S / speed.flops_per_s
+    sizes = study.config.probes.hidden_layer_sizes
+    readouts_s = slowness * len(study.encoders) * sum(task.cost_s for task in plan_readouts(study.config, 1))
+    probes_s = 0.0
+    for unit in plan_units(study.config, 1):
+        probes_s += slowness * unit.train_s(sizes) * len(study.encoders)
+        probes_s += sum(unit.points.n / rate for rate in speed.points_per_s.values())
+    return readouts_s, probes_s
+
+
+def with_plan(study: Study, ranks: Ranks) -> Study:
+    """The study with its looks fixed: as asked for, or as many as the minutes allow at the speed of this device."""
+    config, speed = study.config, None
+    if config.replicates == "auto" and not config.looks:
+        speed = ranks.broadcast(calibrate(study))
+        readouts_s, probes_s = seconds(study, speed)
+        minutes = config.minutes * ranks.world_size - readouts_s / 60
+        plan = LookPlan.from_budget(max(minutes, 1e-6), max(probes_s, 1e-3))
+    elif config.looks and config.replicates in ("auto", config.looks[-1][0]):
+        plan = LookPlan(tuple(Look(*look) for look in config.looks))
+    else:
+        plan = LookPlan.single(config.replicates)
+    if max(protocol.replicates(2) for protocol in config.protocols) == 1:
+        plan = LookPlan.single(1)
+    looks = tuple((look.replicates, look.level) for look in plan.looks)
+    return replace(study, config=replace(config, replicates=plan.replicates, looks=looks), plan=plan, speed=speed)
