@@ -8,6 +8,7 @@ Table of contents; names load what they need when they are first used.
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
 * resolution:     ``transfer_function``, ``local_transfer``, ``resolution_map``
 * answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
+* the real Earth: ``read_field``
 """
 
 import importlib
@@ -35,6 +36,7 @@ _HOME = {
     "resolution_map": "satgpu.readouts.map",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
+    "read_field": "satgpu.fields",
     "UserError": "satgpu.errors",
 }
 

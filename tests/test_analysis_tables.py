@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.answers import RunTables, field_rows, is_starved, read_results, read_run, read_similarity
+from satgpu.answers import Run, is_starved, probe_resolution, read_results, read_run, read_similarity
 from satgpu.errors import UserError
+from satgpu.run.read import typed
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,14 @@ def test_missing_numbers_are_nan_and_missing_words_empty(tmp_path, results):
 
 
 def test_pair_falls_back_on_the_roles_in_the_table(results):
-    tables = RunTables(results, pd.DataFrame(), pd.DataFrame(), {})
+    tables = Run(results)
     assert tables.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
 
 
 def test_a_run_of_one_encoder_has_no_pair(results):
     alone = results[results["encoder"] == "satclip-vit16-l10"]
     with pytest.raises(UserError, match=r"compares 1 encoder\(s\).*needs two: run with --encoders A B"):
-        _ = RunTables(alone, pd.DataFrame(), pd.DataFrame(), {}).compared_pair
+        _ = Run(alone).compared_pair
 
 
 def test_missing_table_is_named(tmp_path):
@@ -89,12 +90,35 @@ def test_broken_environment_is_refused(tmp_path, results):
         read_run(tmp_path)
 
 
-def test_field_rows_hold_neither_shuffled_labels_nor_failures(results):
+def test_probes_are_picked_by_name_and_never_failed_nor_shuffled_unasked(results):
     broken = results.copy()
     broken.loc[0, "failure"] = "one class only in training rows"
-    rows = field_rows(broken)
-    assert len(rows) == (results["labels"] == "field").sum() - 1
-    assert set(rows["labels"]) == {"field"}
+    run = Run(broken)
+    rows = run.probes("sweet_spot")
+    assert all(set(rows[name]) == {value} for name, value in (("labels", "field"), ("probe", "mlp")))
+    assert len(run.probes(None, labels=None, probe=None, scored=False)) == len(results)
+    assert len(run.probes(None, labels=None, probe=None)) == len(results) - 1
+    assert set(run.probes("sweet_spot", labels="shuffled")["labels"]) == {"shuffled"}
+    assert set(run.probes("sweet_spot", probe="nearest-neighbour")["encoder"]) == {"coordinates"}
+
+
+def test_a_run_is_seen_one_protocol_at_a_time(results):
+    both = Run(pd.concat([results, results.assign(protocol="notebook")]))
+    assert both.protocols == ["geodesic", "notebook"] and both.under("notebook").protocols == ["notebook"]
+    assert both.under("notebook") is both.under("notebook") and len(both.under("notebook").results) == len(results)
+
+
+def test_twins_are_a_column_and_in_older_tables_the_control_of_equal_L(results):
+    twins = {"satclip-vit16-l10": "untrained-l10", "satclip-vit16-l40": "untrained-l40"}
+    assert Run(results).twins == twins
+    assert Run(results.assign(twin=""), environment=synthetic.make_environment()).twins == twins
+    assert Run(results[results["encoder"].isin(twins)]).twins == {}
+
+
+def test_an_encoder_is_not_compared_with_itself(results):
+    twice = [{"name": "satclip-vit16-l10", "role": "compared"}] * 2
+    assert Run(results, environment={"encoders": twice}).compared[:1] == ["satclip-vit16-l10"]
+    assert Run(results, environment={"encoders": twice}).pair != ("satclip-vit16-l10",) * 2
 
 
 def test_fewer_than_five_points_a_cell_is_starved(results):
@@ -102,18 +126,24 @@ def test_fewer_than_five_points_a_cell_is_starved(results):
     assert is_starved(rows).iloc[:2].tolist() == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("config", "threshold"), [("", 0.5), ("seed: 1", 0.5), ("resolution: {threshold: 0.7}", 0.7)]
-)
+@pytest.mark.parametrize(("config", "threshold"), [("", 0.5), ("seed: 1", 0.5), ("resolution: {threshold: 0.7}", 0.7)])
 def test_the_skill_threshold_is_the_runs_option(config, threshold):
     empty = pd.DataFrame()
-    assert RunTables(empty, empty, empty, {}, config).skill_threshold == threshold
+    assert Run(empty, config_text=config).skill_threshold == threshold
 
 
 def test_a_broken_configuration_is_told():
     empty = pd.DataFrame()
     with pytest.raises(UserError, match=r"config\.yaml of this run cannot be read"):
-        RunTables(empty, empty, empty, {}, "resolution: {threshold: high}").skill_threshold  # noqa: B018
+        Run(empty, config_text="resolution: {threshold: high}").skill_threshold  # noqa: B018
+
+
+def test_a_table_as_pandas_reads_it_gets_the_kinds_of_its_rows(tmp_path, results):
+    results.to_csv(tmp_path / "results.csv", index=False)
+    raw = pd.read_csv(tmp_path / "results.csv")
+    assert raw["failure"].isna().all()
+    pd.testing.assert_frame_equal(probe_resolution(raw), probe_resolution(results))
+    assert (typed(raw)["failure"] == "").all() and typed(raw)["converged"].dtype == bool
 
 
 def test_analysis_reads_tables_without_torch():

@@ -9,19 +9,22 @@ from report_run import NOTICE, STAND_INS, make_run
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from satgpu.answers import paired_differences, read_run, summarise
+from satgpu.answers import answer_run, coastline, read_run, resolution
+from satgpu.answers.means import means
 from satgpu.errors import UserError
 from satgpu.report import compare_runs, print_tables
-from satgpu.report.boundaries import draw_boundaries
-from satgpu.report.contents import contents_of
-from satgpu.report.findings import region_section
-from satgpu.report.headline import effective_resolution, headline
-from satgpu.report.learned import learned_section
+from satgpu.report.contents import contents_of, resolutions
+from satgpu.report.figures import boundaries
 from satgpu.report.summary import summary_markdown
 from satgpu.report.tensorboard import write_events
-from satgpu.report.trust import notebook_conclusions, reliability
-from satgpu.report.view import open_views
-from satgpu.report.words import km_interval, points_interval
+from satgpu.report.words import text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_land_mask():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coastline, "coast_distance_km", lambda lonlat_deg: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -36,108 +39,83 @@ def single(tmp_path_factory):
 
 
 def rows_of(folder, experiment):
-    table = read_run(folder).results
-    return table[(table["experiment"] == experiment) & (table["probe"] == "mlp") & (table["labels"] == "field")]
+    return read_run(folder).probes(experiment)
 
 
-def test_how_much_is_learned_sets_the_untrained_pair_beside_the_trained(trained):
-    section = learned_section(open_views(trained)[0])
-    untrained = paired_differences(rows_of(trained, "sweet_spot"), "untrained-l10", "untrained-l40", by=[])
-    assert points_interval(*untrained.iloc[0][["difference", "low", "high"]]) in section.sentences[0]
-    assert "% of it" in section.sentences[0] and any("shuffled labels" in sentence for sentence in section.sentences)
-
-
-def test_an_untrained_pair_learned_nothing_and_has_its_shuffled_labels_checked(single):
-    first, second = learned_section(open_views(single)[0]).sentences
-    assert first.startswith("Nothing here is learned: both encoders of the pair carry seeded random weights")
-    assert second.startswith("With shuffled labels the probes score") and "one replicate, so undecided" in second
-
-
-def test_without_untrained_twins_the_share_is_not_known(tmp_path):
-    folder = make_run(tmp_path / "run", synthetic.ENCODERS[:2], 2, experiments=("sweet_spot",))
-    assert "Not known from this run" in learned_section(open_views(folder)[0]).sentences[0]
+def summary_of(folder) -> str:
+    run = read_run(folder)
+    return summary_markdown(contents_of(run, answer_run(run), {}))
 
 
 def test_one_replicate_decides_nothing(single):
-    view = open_views(single)[0]
-    assert all("undecided, one replicate" in sentence for sentence in region_section(view).sentences)
-    text = summary_markdown(contents_of([view]))
-    assert "One replicate has no intervals" in text and "L=40 leads in 0, L=10 in 0" in text
+    words = summary_of(single)
+    assert "One replicate: there are no intervals" in words
+    assert "L=40 leads in 0, L=10 in 0; 90 undecided" in words
 
 
-def test_headline_words_agree_with_the_numbers(trained):
-    view = open_views(trained)[0]
-    words, numbers = headline(view).set_index("encoder"), effective_resolution(view)
-    row = numbers[(numbers["encoder"] == "satclip-vit16-l40") & (numbers["sampling"] == "local_caps")].iloc[0]
-    assert words.loc["SatCLIP ViT16 L=40", "probes in local caps"] == km_interval(row["value"], row["low"], row["high"])
-    assert words.loc["xyz (coordinates)", "probes on the globe"] == "not reached by 2500 km"
-    assert words.loc["1-nearest neighbour", "half similarity"] == "–"
+def test_cells_of_the_table_agree_with_the_numbers(trained):
+    run = read_run(trained)
+    header, rows = resolutions(run)
+    table = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    found = resolution.by_probes(run, "local_caps")["satclip-vit16-l40"]
+    assert table["SatCLIP ViT16 L=40"]["probes in small caps"] == text(found)
+    assert table["xyz (coordinates) (control)"]["probes over the globe"] == "not reached by 2500 km"
+    assert table["1-nearest neighbour (control)"]["plain half similarity"] == "–"
 
 
 def test_caps_of_one_scale_count_as_one_region(trained):
-    folder_rows = open_views(trained)[0]
-    table = folder_rows.tables.results
-    table.loc[table["sampling"] == "local_caps", "region"] = [
-        f"cap-{i % 2}" for i in range((table["sampling"] == "local_caps").sum())
-    ]
-    found = folder_rows.probe_resolutions
-    assert not found.duplicated(["encoder", "probe", "sampling"]).any()
+    run = read_run(trained)
+    caps = run.results["sampling"] == "local_caps"
+    run.results.loc[caps, "region"] = [f"cap-{i % 2}" for i in range(caps.sum())]
+    assert not resolution.table(run).duplicated(["encoder", "probe", "sampling"]).any()
 
 
 def test_failures_are_named(tmp_path):
-    folder = make_run(tmp_path / "run", STAND_INS, 2, experiments=("sweet_spot",), failed=7)
-    text = " ".join(reliability(open_views(folder)[0]))
-    assert "Failed (no score): 7 of" in text or "Failed (no score): 6 of" in text
-    assert "untrained L=10, checkerboard 300 km, replicate 0 (non-finite loss at epoch 3)" in text and "more." in text
+    words = summary_of(make_run(tmp_path / "run", STAND_INS, 2, experiments=("sweet_spot",), failed=7))
+    assert "Failed (no score): 7 of" in words or "Failed (no score): 6 of" in words
+    assert "untrained L=10, checkerboard 300 km, replicate 0 (non-finite loss at epoch 3)" in words and "more." in words
 
 
-def test_the_notebooks_conclusions_are_judged_by_its_own_numbers_too(single):
-    contents = contents_of(open_views(single))
-    table = notebook_conclusions({part.view.protocol: part.claims for part in contents.parts}).set_index("statement")
-    assert table.loc["For regression: use L=10", "published numbers"] == "undecided"
-    assert list(table.columns) == ["published numbers", "geodesic protocol"]
+def test_the_published_numbers_stand_beside_the_notebooks_sentences(single):
+    run = read_run(single)
+    part = contents_of(run, answer_run(run), {}).parts[0]
+    printed = [line for section in part.sections for line in section.printed]
+    assert printed and {line.badge for line in printed} == {"undecided"}
+    (peak,) = [line for line in printed if line.claim.startswith("L=40's sweet spot")]
+    assert "+16.2 points" in peak.published
 
 
 def test_nothing_but_similarity_still_makes_a_summary(tmp_path):
-    folder = make_run(tmp_path / "run", STAND_INS, 1, experiments=("similarity",))
-    text = summary_markdown(contents_of(open_views(folder)))
-    assert "No probe was trained" in text and "## Embedding discrimination" in text
+    words = summary_of(make_run(tmp_path / "run", STAND_INS, 1, experiments=("similarity",)))
+    assert "No probe was trained" in words and "## Similarity" in words
 
 
 def test_tensorboard_reads_back_what_was_written(trained, tmp_path):
-    view = open_views(trained)[0]
-    picture = [draw_boundaries(view)]
+    run = read_run(trained)
+    pictures = {"geodesic": {"boundaries": boundaries.draw(run, [])}}
     for _ in range(2):
-        write_events([view], {"geodesic": picture}, "# All of it", tmp_path)
+        write_events({"geodesic": run}, pictures, "# All of it", tmp_path)
     root = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "scalars": 0, "tensors": 0}).Reload()
-    assert (
-        root.Tags()["images"] == ["geodesic/boundary_sharpness"]
-        and len(root.Images("geodesic/boundary_sharpness")) == 1
-    )
+    name = "geodesic/boundary_sharpness"
+    assert root.Tags()["images"] == [name] and len(root.Images(name)) == 1
     assert root.Tensors("summary/text_summary")[0].tensor_proto.string_val[0] == b"# All of it"
     own = EventAccumulator(str(tmp_path / "geodesic-satclip-vit16-l40"), size_guidance={"scalars": 0}).Reload()
     scalars = own.Scalars("sweet_spot/test_accuracy")
     rows = rows_of(trained, "sweet_spot")
-    means = summarise(rows[rows["encoder"] == "satclip-vit16-l40"], ["scale_km"])
-    assert [event.step for event in scalars] == [int(km) for km in means["scale_km"]]
-    assert [event.value for event in scalars] == pytest.approx(list(means["mean"]), rel=1e-6)
-    assert own.Scalars("training/sweet_spot/loss_q50") and "_hparams_/session_start_info" in own.Tags()[
-        "tensors"
-    ] + list(own.summary_metadata)
+    expected = means(rows[rows["encoder"] == "satclip-vit16-l40"], ["scale_km"])
+    assert [event.step for event in scalars] == [int(km) for km in expected["scale_km"]]
+    assert [event.value for event in scalars] == pytest.approx(list(expected["mean"]), rel=1e-6)
+    tags = own.Tags()["tensors"] + list(own.summary_metadata)
+    assert own.Scalars("training/sweet_spot/loss_q50") and "_hparams_/session_start_info" in tags
 
 
 def test_event_files_do_not_grow_with_the_number_of_probes(tmp_path):
     sizes = []
     for replicates in (2, 12):
-        view = open_views(
-            make_run(tmp_path / f"run{replicates}", STAND_INS, replicates, experiments=("sweet_spot", "patterns"))
-        )[0]
-        sizes.append(
-            sum(
-                path.stat().st_size
-                for path in write_events([view], {"geodesic": []}, "", tmp_path / f"events{replicates}")
-            )
-        )
+        folder = tmp_path / f"run{replicates}"
+        run = read_run(make_run(folder, STAND_INS, replicates, experiments=("sweet_spot", "patterns")))
+        files = write_events({"geodesic": run}, {}, "", tmp_path / f"events{replicates}")
+        sizes.append(sum(path.stat().st_size for path in files))
     assert sizes[1] < 1.02 * sizes[0] < 200_000
 
 
@@ -151,8 +129,8 @@ def test_screen_tables_hold_the_notebooks_numbers(single):
         "Patterns",
         "Scale and region",
         "Boundaries",
-        "Embedding similarity",
-        "Effective resolution",
+        "Plain similarity by distance",
+        "Resolutions",
     ):
         assert title in text
     rows = rows_of(single, "sweet_spot")

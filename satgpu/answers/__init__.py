@@ -18,12 +18,11 @@ To add a question (an experiment ``shape``, say):
 The files are found by their names; the order on the page is that of ``ORDER`` here, the rest after it by name.
 """
 
-from satgpu.answers.claims import judge_claims, judge_published
-from satgpu.answers.convergence import convergence_table, effect_of_leaving_out, named_troubles
-from satgpu.answers.differences import Peak, paired_differences, peak
-from satgpu.answers.intervals import Interval, mean_interval, summarise
-from satgpu.answers.published import compare_with_published, load_published
+from satgpu.answers.intervals import mean_interval, summarise
+from satgpu.answers.published import load_published, published_answers
+from satgpu.answers.questions import answer_run
 from satgpu.answers.skill import probe_resolution, resolution_ratio, resolution_text, skill
+from satgpu.answers.types import Answer, Censoring, Estimate, Source, Unit, Verdict
 from satgpu.readouts.kernel import (
     KernelResolution,
     kernel_resolutions,
@@ -31,33 +30,25 @@ from satgpu.readouts.kernel import (
     resolution_from_kernel,
     similarity_curve,
 )
-from satgpu.run.read import Run, field_rows, is_starved, read_results, read_run, read_similarity
-
-
-def RunTables(results, similarity, training_curves, environment, config=""):  # noqa: N802
-    return Run(results, similarity, training_curves, environment=environment, config_text=config)
-
+from satgpu.run.read import Run, is_starved, read_results, read_run, read_similarity
 
 __all__ = [
-    "Interval",
+    "Answer",
+    "Censoring",
+    "Estimate",
     "KernelResolution",
-    "Peak",
-    "RunTables",
-    "compare_with_published",
-    "convergence_table",
-    "effect_of_leaving_out",
-    "field_rows",
+    "Run",
+    "Source",
+    "Unit",
+    "Verdict",
+    "answer_run",
     "is_starved",
-    "judge_claims",
-    "judge_published",
     "kernel_resolutions",
     "kernel_spectrum",
     "load_published",
     "mean_interval",
-    "named_troubles",
-    "paired_differences",
-    "peak",
     "probe_resolution",
+    "published_answers",
     "read_results",
     "read_run",
     "read_similarity",

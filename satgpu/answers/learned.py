@@ -36,10 +36,10 @@ def answer(run: Run) -> list[Answer]:
     if not any(run.trained[name] for name in run.pair):
         words = "Nothing here is learned: both encoders of the pair carry seeded random weights, so that every "
         words += "difference comes from harmonics and architecture alone"
-        return [own(run, "learned.nothing", words, {}, Verdict.SUPPORTED)]
+        return [own(run, "learned.nothing", words, {}, Verdict.SUPPORTED, headline=True)]
     if not untrained_pair(run):
         words = "Not known from this run: no untrained encoder of the same L ran beside both of the pair (--controls)"
-        return [own(run, "learned.unknown", words, {})]
+        return [own(run, "learned.unknown", words, {}, headline=True)]
     return [_advantage(run), *(_one(run, name) for name in run.pair if run.trained[name])]
 
 
@@ -52,7 +52,7 @@ def _advantage(run: Run) -> Answer:
     if share is not None:
         statement += ", {share} of it"
         values["share"] = share
-    return own(run, "learned.advantage", statement, values, Verdict.UNDECIDED, None, _CALL)
+    return own(run, "learned.advantage", statement, values, recompute=_CALL, headline=True)
 
 
 def _by_replicate(run: Run, pair: tuple[str, str]) -> pd.Series:

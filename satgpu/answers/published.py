@@ -1,21 +1,25 @@
-"""The notebook author's results with SatCLIP's real weights, and a run set beside them."""
+"""The notebook author's results with SatCLIP's real weights: as a run of one replicate, and beside this one."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 
-from satgpu.answers.differences import paired_rows
-from satgpu.answers.intervals import summarise
-from satgpu.readouts.kernel import similarity_curve
-from satgpu.run.read import Run
+from satgpu.answers import boundaries, scale_region, similarity, sweet_spot
+from satgpu.answers.sentences import listing, own, plain
+from satgpu.answers.tables import means
+from satgpu.answers.types import Answer, Estimate, Source, Unit, Verdict
+from satgpu.run.names import encoder_label
+from satgpu.run.read import Run, once
+from satgpu.run.rows import ProbeRow, SimilarityRow, columns
 
+TITLE = "Beside the published numbers"
 # Test rows behind every accuracy: 30 % of the points that the notebook drew.
 N_TEST = {"sweet_spot": 1800, "region_size": 1200, "patterns": 1800, "scale_region": 900, "boundaries": 1500}
-KEY_COLUMNS = ("pattern", "region", "span_deg", "scale_km", "width_km", "distance_km")
-_KEYS = {
+KEYS = {
     "sweet_spot": ["scale_km"],
     "region_size": ["span_deg"],
     "patterns": ["pattern", "scale_km"],
@@ -23,8 +27,10 @@ _KEYS = {
     "boundaries": ["width_km"],
     "similarity": ["distance_km"],
 }
-_RENAMED = {"center": "region", "region_deg": "span_deg"}
+NAMES = {"l10": "satclip-vit16-l10", "l40": "satclip-vit16-l40"}
 RING_POINTS = 200  # behind every published similarity
+_RENAMED = {"center": "region", "region_deg": "span_deg"}
+_CALL = "satgpu.answers.published.beside(run)"
 
 
 def load_published() -> dict[str, pd.DataFrame]:
@@ -37,92 +43,121 @@ def load_published() -> dict[str, pd.DataFrame]:
         an accuracy, a difference of two, or a cosine similarity; ``std`` its
         spread over points, for the similarity only.
     """
-    return {name: _tidy(name, _read(name)) for name in _KEYS}
+    return {name: _tidy(name, _read(name)) for name in KEYS}
 
 
-def compare_with_published(tables: Run) -> pd.DataFrame:
+@lru_cache(maxsize=1)
+def published_run() -> Run:
+    """The published tables as a run: one replicate, one place, so that nothing in them decides."""
+    probed = pd.concat([_probe_rows(name, table) for name, table in load_published().items() if name in N_TEST])
+    given = _read("scale_region").rename(columns={"diff": "difference"})
+    facts = {"role": "compared", "trained": True}
+    entries = [facts | {"name": name, "legendre_polys": int(key[1:])} for key, name in NAMES.items()]
+    return Run(
+        probed.reset_index(drop=True),
+        _similarity_rows(load_published()["similarity"]),
+        environment={"encoders": entries},
+        name="published",
+        given={"scale_region": given},
+    )
+
+
+@lru_cache(maxsize=1)
+def published_answers() -> tuple[Answer, ...]:
+    """The notebook's sentences beside its author's own tables; one draw decides none of them."""
+    from satgpu.answers.questions import answer_run  # this file is one of its questions
+
+    return tuple(answer for answer in answer_run(published_run()) if answer.source is Source.NOTEBOOK)
+
+
+@once
+def beside(run: Run) -> pd.DataFrame:
     """The run beside the published numbers, one row per published value that the run has too.
 
     The run's compared pair plays L=10 and L=40. Only the notebook protocol asks
-    what the author asked; other protocols' rows show what a change of geometry does.
+    what the author asked; another protocol's rows show what a change of geometry does.
 
     Returns:
-        DataFrame[protocol, table, pattern, region, span_deg, scale_km, width_km,
-        distance_km, encoder, run_encoder, published, run, low, high, difference]:
-        ``difference`` is run minus published, low and high the interval of ``run``
-        (NaN without replicates).
+        DataFrame[table, pattern, region, span_deg, scale_km, width_km, distance_km, encoder, run_encoder,
+        published, run, low, high, difference]: ``difference`` is run less published.
     """
-    published = load_published()
-    first, second = tables.compared_pair
+    keys = list(dict.fromkeys(key for names in KEYS.values() for key in names))
+    columns = ["table", *keys, "encoder", "run_encoder", "published", "run", "low", "high", "difference"]
     found = []
-    for protocol in sorted(set(tables.results["protocol"]) | set(tables.similarity["protocol"])):
-        for name, expected in published.items():
-            measured = _measured(name, tables, protocol, first, second)
-            if len(measured):
-                merged = expected.rename(columns={"value": "published"}).merge(measured, on=[*_KEYS[name], "encoder"])
-                found.append(merged.assign(protocol=protocol, table=name))
-    columns = [
-        "protocol",
-        "table",
-        *KEY_COLUMNS,
-        "encoder",
-        "run_encoder",
-        "published",
-        "run",
-        "low",
-        "high",
-        "difference",
-    ]
+    for name, expected in load_published().items() if run.pair else ():
+        measured = _measured(run, name).rename(columns={"mean": "run"})
+        if len(measured):
+            merged = expected.rename(columns={"value": "published"}).merge(measured, on=[*KEYS[name], "encoder"])
+            found.append(merged.assign(table=name))
     if not found:
         return pd.DataFrame(columns=columns)
-    together = pd.concat(found, ignore_index=True)
-    together["difference"] = together["run"] - together["published"]
-    return together.reindex(columns=columns)
+    table = pd.concat(found, ignore_index=True)
+    return table.assign(difference=table["run"] - table["published"]).reindex(columns=columns)
 
 
-def published_pairs() -> pd.DataFrame:
-    """The published accuracies in the form of ``satgpu.answers.evidence``: one replicate, errors of the test set."""
-    parts = []
-    for name in N_TEST:
-        table = _read(name).assign(experiment=name, sampling="fixed_points", task="classification", replicate=0)
-        table["difference"] = table["diff"] if name == "scale_region" else table["l40"] - table["l10"]
-        table["error"] = _difference_error(table, N_TEST[name])
-        parts.append(table.rename(columns={"l10": "first", "l40": "second"}))
-    pairs = pd.concat(parts, ignore_index=True)
-    is_board = pairs["experiment"].isin(["sweet_spot", "region_size", "scale_region"])
-    pairs["pattern"] = (
-        pairs["pattern"].where(~is_board, "checkerboard").where(pairs["experiment"] != "boundaries", "boundary")
-    )
-    pairs["scale_km"] = pairs["scale_km"].where(pairs["experiment"] != "region_size", 500.0)
-    return pairs
+def answer(run: Run) -> list[Answer]:
+    """How far the run lies from each published table, under the notebook protocol."""
+    if run.protocol != "notebook" or beside(run).empty:
+        return []
+    names = listing(encoder_label(name) for name in run.pair)
+    if run.is_satclip and all(name in NAMES.values() for name in run.pair):
+        words = "the published numbers came from the same weights ({names}), points, labels and splits: a reproduction"
+    else:
+        words = (
+            "the published numbers came from SatCLIP ViT16 L=10 and L=40 with trained weights; this run asked the same "
+            "questions (points, labels and splits) of {names}. It is no reproduction: what agrees was there without "
+            "that training, what differs is learned or is probe noise"
+        )
+    found = [own(run, "published.kind", words, {"names": names})]
+    return [*found, *(_closeness(run, name, rows) for name, rows in beside(run).groupby("table", sort=False))]
 
 
-def published_similarity() -> pd.DataFrame:
-    """[distance_km, place, first, second, first_error, second_error] of the one published place."""
-    table = _read("similarity")
-    return pd.DataFrame(
-        {
-            "distance_km": table["distance_km"].astype(float),
-            "place": 0,
-            "first": table["l10_sim_mean"],
-            "second": table["l40_sim_mean"],
-            "first_error": table["l10_sim_std"] / np.sqrt(RING_POINTS),
-            "second_error": table["l40_sim_std"] / np.sqrt(RING_POINTS),
-        }
-    )
+def _closeness(run: Run, name: str, rows: pd.DataFrame) -> Answer:
+    """Mean and largest deviation from one published table."""
+    first, second = run.labels
+    roles = {"l10": first, "l40": second, "difference": f"{second} less {first}"}
+    unit = Unit.NUMBER if name == "similarity" else Unit.POINTS
+    words, values = [], {}
+    for encoder, own_rows in rows.groupby("encoder", sort=False):
+        worst = own_rows.loc[own_rows["difference"].abs().idxmax()]
+        values[f"{encoder}_mean"] = Estimate(float(own_rows["difference"].mean()), n=0, unit=unit)
+        values[f"{encoder}_most"] = Estimate(float(worst["difference"]), n=0, unit=unit)
+        where = ", ".join(_key_words(key, worst[key]) for key in KEYS[name])
+        words.append(f"{roles[encoder]} {{{encoder}_mean}} on average, at most {{{encoder}_most}} ({where})")
+    statement = f"{plain(name)}, run less published: " + "; ".join(words)
+    return own(run, f"published.{name}", statement, values, Verdict.UNDECIDED, None, _CALL)
 
 
-def _difference_error(table: pd.DataFrame, n_test: int) -> np.ndarray:
-    """Binomial standard error of the difference of two accuracies, at its largest where they are not known."""
-    if "l10" not in table:
-        return np.full(len(table), np.sqrt(2 * 0.25 / n_test))
-    return np.sqrt((table["l10"] * (1 - table["l10"]) + table["l40"] * (1 - table["l40"])) / n_test)
+def _key_words(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return plain(value)
+    return f"{value:g}°" if key == "span_deg" else f"{value:g} km"
+
+
+def _measured(run: Run, name: str) -> pd.DataFrame:
+    """[*keys, encoder, run_encoder, mean, low, high] of the run's table of that name."""
+    if name == "scale_region":
+        table = scale_region.table(run).rename(columns={"difference": "mean"})
+        return table.assign(encoder="difference", run_encoder=" - ".join(reversed(run.pair)))
+    table = {
+        "sweet_spot": lambda: sweet_spot.accuracies(run),
+        "region_size": lambda: means(run, "region_size", ("span_deg",), "test_accuracy", "fixed_points"),
+        "patterns": lambda: means(run, "patterns", ("pattern", "scale_km")),
+        "boundaries": lambda: boundaries.accuracies(run),
+        "similarity": lambda: similarity.curve(run),
+    }[name]()
+    if table.empty:
+        return table
+    roles = dict(zip(run.pair, NAMES, strict=True))
+    table = table[table["encoder"].isin(roles)].rename(columns={"encoder": "run_encoder"})
+    table = table.drop(columns=["std"], errors="ignore")
+    return table.assign(encoder=table["run_encoder"].map(roles))
 
 
 def _read(name: str) -> pd.DataFrame:
     with (files("satgpu.answers") / "published" / f"{name}.csv").open() as stream:
         table = pd.read_csv(stream).rename(columns=_RENAMED)
-    return table.astype({key: float for key in _KEYS[name] if key.endswith(("_km", "_deg"))})
+    return table.astype({key: float for key in KEYS[name] if key.endswith(("_km", "_deg"))})
 
 
 def _tidy(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -132,33 +167,24 @@ def _tidy(name: str, table: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for encoder, column in values.items():
         std = table[f"{encoder}_sim_std"] if name == "similarity" else np.nan
-        parts.append(table[_KEYS[name]].assign(encoder=encoder, value=table[column], std=std))
+        parts.append(table[KEYS[name]].assign(encoder=encoder, value=table[column], std=std))
     return pd.concat(parts, ignore_index=True)
 
 
-def _measured(name: str, tables: Run, protocol: str, first: str, second: str) -> pd.DataFrame:
-    """[*keys, encoder, run_encoder, run, low, high] of the run's table of that name."""
-    roles = {first: "l10", second: "l40"}
-    if name == "similarity":
-        similarity = tables.similarity
-        curve = similarity_curve(similarity[(similarity["protocol"] == protocol) & similarity["encoder"].isin(roles)])
-        curve = curve.rename(columns={"mean": "run", "encoder": "run_encoder"})
-        return curve.assign(encoder=curve["run_encoder"].map(roles))[
-            ["distance_km", "encoder", "run_encoder", "run", "low", "high"]
-        ]
-    results = tables.results
-    rows = results[
-        (results["experiment"] == name) & (results["protocol"] == protocol) & (results["sampling"] == "fixed_points")
-    ]
-    rows = rows[(rows["labels"] == "field") & rows["encoder"].isin(roles) & rows["test_accuracy"].notna()]
-    if rows["encoder"].nunique() < 2:
-        return pd.DataFrame()
-    if name == "scale_region":
-        pairs = paired_rows(rows, first, second, _KEYS[name])
-        measured = summarise(pairs, _KEYS[name], "difference").assign(
-            encoder="difference", run_encoder=f"{second} - {first}"
-        )
-    else:
-        measured = summarise(rows, [*_KEYS[name], "encoder"]).rename(columns={"encoder": "run_encoder"})
-        measured["encoder"] = measured["run_encoder"].map(roles)
-    return measured.rename(columns={"mean": "run"}).drop(columns="n_replicates")
+def _probe_rows(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Published accuracies as rows of results.csv; none where only differences were published."""
+    rows = table[table["encoder"].isin(NAMES)].rename(columns={"value": "test_accuracy"})
+    pattern = {"patterns": rows.get("pattern"), "boundaries": "boundary"}.get(name, "checkerboard")
+    facts = {"experiment": name, "protocol": "published", "role": "compared", "trained": True, "replicate": 0}
+    facts |= {"probe": "mlp", "labels": "field", "task": "classification", "sampling": "fixed_points", "failure": ""}
+    rows = rows.assign(**facts, pattern=pattern, encoder=rows["encoder"].map(NAMES), n_test=N_TEST[name])
+    rows = rows.assign(scale_km=500.0) if name == "region_size" else rows
+    return rows.reindex(columns=list(columns(ProbeRow))).assign(failure="", hidden_layer_sizes="", standardize=False)
+
+
+def _similarity_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Published similarities as rows of similarity.csv, around the one place."""
+    rows = table.rename(columns={"value": "similarity_mean", "std": "similarity_std"})
+    facts = {"protocol": "published", "role": "compared", "trained": True, "replicate": 0}
+    rows = rows.assign(**facts, grid="distances", place=0, encoder=rows["encoder"].map(NAMES), n_bearings=RING_POINTS)
+    return rows.reindex(columns=list(columns(SimilarityRow)))

@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
+from satgpu.answers.discoveries import control_discoveries
 from satgpu.answers.types import Answer, Source, Verdict
 from satgpu.errors import UserError
 from satgpu.run.read import Run
@@ -35,20 +36,21 @@ ORDER = (
 def answer_run(run: Run) -> list[Answer]:
     """The answers to every question under every protocol that the run has rows of.
 
-    A question that fails is named in its place and stops no other.
+    A question that fails is named in its place and stops no other. One false-discovery
+    control runs over all of it, question by question and then over their sentences.
     """
-    return [answer for protocol in run.protocols for answer in _answers(run.under(protocol))]
+    return control_discoveries([answer for protocol in run.protocols for answer in _answers(run.under(protocol))])
 
 
 def _answers(run: Run) -> Iterator[Answer]:
     for name, module in questions().items():
         try:
             yield from module.answer(run)
-        except (UserError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:
             words = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
             values = {"error": " ".join(words.split())}
             yield Answer(
-                f"{name}.failed", Source.SATGPU, run.protocol, Verdict.UNDECIDED, "not answered: {error}", values
+                f"{name}.error", Source.SATGPU, run.protocol, Verdict.UNDECIDED, "not answered: {error}", values
             )
 
 

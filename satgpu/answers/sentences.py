@@ -33,8 +33,8 @@ def printed(run: Run, name: str, claim: str, statement: str, values: Values, ver
 
 def _answer(run: Run, name, source, verdict, statement: str, values: Values, p, recompute, **more) -> Answer:
     first, second = run.labels
-    p = None if p is None or np.isnan(p) else float(min(p, 1.0))
-    verdict = verdict if p is None or p < LEVEL else Verdict.UNDECIDED
+    if p is not None and not p < LEVEL:  # also NaN: one replicate decides nothing
+        verdict, p = Verdict.UNDECIDED, None if np.isnan(p) else float(min(p, 1.0))
     values = {"first": first, "second": second} | dict(values)
     return Answer(name, source, run.protocol, verdict, statement, values, recompute, p, **more)
 
@@ -46,6 +46,11 @@ def judged(p_supported: float, p_contradicted: float) -> tuple[Verdict, float | 
     p = min(1.0, 2 * min(p_supported, p_contradicted))
     side = Verdict.SUPPORTED if p_supported < p_contradicted else Verdict.CONTRADICTED
     return (side if p < LEVEL else Verdict.UNDECIDED), p
+
+
+def decided(p: float | None) -> Verdict:
+    """Supported where p decides."""
+    return Verdict.SUPPORTED if p is not None and p < LEVEL else Verdict.UNDECIDED
 
 
 def all_within(table: pd.DataFrame, low: float = -np.inf, high: float = np.inf) -> tuple[Verdict, float | None]:

@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from satgpu.answers.intervals import Interval
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
-from satgpu.run.read import STARVED_POINTS_PER_CELL, field_rows
+from satgpu.run.read import STARVED_POINTS_PER_CELL, scored_rows
 
 INTERPOLATION_ERROR = 0.1  # of the step between two scales
 EQUATOR_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
@@ -79,7 +79,7 @@ def probe_resolution(
     """
     if not 0 < threshold < 1:
         raise UserError(f"threshold must lie between 0 and 1, both left out; got {threshold}; 0.5 is the default")
-    rows = field_rows(table)
+    rows = scored_rows(table)
     one_place = rows["sampling"] != "local_caps"  # caps lie at random places and shrink with the scale
     rows = rows.assign(
         skill=skill(rows), region=rows["region"].where(one_place, "caps"), span_deg=rows["span_deg"].where(one_place)
@@ -108,7 +108,7 @@ def resolution_ratio(
     Returns:
         Interval; below 1 where the second is finer, NaN bounds for one replicate.
     """
-    rows = field_rows(table)
+    rows = scored_rows(table)
     rows = rows.assign(skill=skill(rows))
     rows = rows[rows["scale_km"].notna() & rows["skill"].notna()]
     names = ["replicate", "scale_km"]

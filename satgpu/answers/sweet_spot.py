@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import pandas as pd
 
 from satgpu.answers import patterns
-from satgpu.answers.differences import peak
+from satgpu.answers.peak import Peak, peak
 from satgpu.answers.sentences import all_within, judged, own, printed, ranges, simes, tally
 from satgpu.answers.tables import contrasts, difference, differences, given, means, p_above, pairs, probe_rows
-from satgpu.answers.types import Answer, Estimate, Unit, Verdict
+from satgpu.answers.types import Answer, Verdict
 from satgpu.run.read import Run, once
 
 TITLE = "Sweet spot: who leads at which cell size"
@@ -29,20 +27,10 @@ def accuracies(run: Run) -> pd.DataFrame:
     return means(run, "sweet_spot", ("scale_km",))
 
 
-class Peak(NamedTuple):
-    scale_km: float
-    difference: Estimate
-    possible_km: tuple[float, ...]
-
-
 @once
 def the_peak(run: Run) -> Peak | None:
     """The largest difference, corrected for having been chosen, with the scales that may be it; None without a pair."""
-    if table(run).empty:
-        return None
-    found = peak(probe_rows(run, "sweet_spot"), *run.pair)
-    gain = Estimate(found.difference, found.low, found.high, found.n_replicates, Unit.POINTS)
-    return Peak(found.scale_km, gain, found.indistinguishable_km)
+    return None if table(run).empty else peak(probe_rows(run, "sweet_spot"), *run.pair)
 
 
 def answer(run: Run) -> list[Answer]:
@@ -60,7 +48,8 @@ def _peak(run: Run) -> Answer:
     if found.difference.has_interval:
         statement += "; the peak may lie at {may_be}"
         values["may_be"] = ranges(found.possible_km, cells["scale_km"])
-    return own(run, "sweet_spot.peak", statement, values, verdict, simes(cells["p"]), "satgpu.answers.peak.peak")
+    p, call = simes(cells["p"]), "satgpu.answers.sweet_spot.the_peak(run)"
+    return own(run, "sweet_spot.peak", statement, values, verdict, p, call, headline=True)
 
 
 def _ahead(run: Run) -> Answer:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from satgpu.answers.compare import compare
-from satgpu.answers.moderated import Moderated, moderated
+from satgpu.answers import compare
+from satgpu.answers import means as encoder_means
 from satgpu.answers.pairs import paired_rows
 from satgpu.answers.skill import skill
 from satgpu.answers.types import Estimate, Unit
@@ -21,6 +21,9 @@ from satgpu.run.read import Run, once
 
 NEAREST, SHUFFLED = "nearest-neighbour", "shuffled"  # beside the encoders in tables of means
 TEST_COLUMNS = ["difference", "low", "high", "t", "df", "p", "n_replicates"]
+# Of the probes that learned: beside the mean wherever some of a cell's probes did and some never did.
+LEARNED_COLUMNS = ["first_learned", "second_learned", "mixed"]
+LEARNED_COLUMNS += ["skill_difference", "skill_low", "skill_high", "n_learned"]
 
 
 @once
@@ -44,16 +47,17 @@ def differences(
     """Second less first of the compared pair (or of ``pair``), paired by replicate, one row per cell of ``by``.
 
     Returns:
-        DataFrame[*by, first_mean, second_mean, difference, low, high, t, df, p, q, n_replicates, verdict]:
-        verdict is "first", "second" or "undecided"; empty where the two have no task in common.
+        DataFrame[*by, first_mean, second_mean, difference, low, high, t, df, p, q, n_replicates, verdict, and
+        LEARNED_COLUMNS]: verdict is "first", "second" or "undecided"; empty where the two have no task in common.
     """
-    columns = [*by, "first_mean", "second_mean", *TEST_COLUMNS, "q", "verdict"]
+    columns = [*by, "first_mean", "second_mean", *TEST_COLUMNS, "q", "verdict", *LEARNED_COLUMNS]
     if experiments in run.given:
         return _of_one_replicate(run.given[experiments], list(by)).reindex(columns=columns)
     rows, pair = probe_rows(run, experiments, value, sampling), pair or run.pair
     if not pair or not set(pair) <= set(rows["encoder"]):
         return pd.DataFrame(columns=columns)
-    return compare(rows, *pair, by=by, value=value)
+    table = compare.compare(rows, *pair, by=by, value=value)
+    return pd.concat([table, encoder_means.learned_differences(rows, *pair, by, value)[LEARNED_COLUMNS]], axis=1)
 
 
 @once
@@ -78,19 +82,10 @@ def contrasts(sides: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFram
     """For each (rows, others) of ``pairs``: mean difference of rows less that of others, paired by replicate.
 
     Returns:
-        DataFrame[difference, low, high, t, df, p, n_replicates], in the order given.
+        DataFrame[difference, low, high, t, df, p, q, n_replicates], in the order given.
     """
     gaps = [_by_replicate(rows) - _by_replicate(others) for rows, others in sides]
-    table = pd.concat(gaps, axis=1).T if gaps else pd.DataFrame()
-    return tested(moderated(table.to_numpy(dtype=float))) if table.size else pd.DataFrame(columns=TEST_COLUMNS)
-
-
-def tested(found: Moderated) -> pd.DataFrame:
-    """Means of cells with interval and test as a table."""
-    low, high = found.interval()
-    numbers = (found.mean, low, high, found.t, found.df, found.p, found.n)
-    columns = {name: np.broadcast_to(x, found.mean.shape) for name, x in zip(TEST_COLUMNS, numbers, strict=True)}
-    return pd.DataFrame(columns)
+    return compare.contrasts(pd.concat(gaps, axis=1).T.to_numpy(dtype=float))
 
 
 @once
@@ -104,7 +99,7 @@ def means(
     """Mean of every encoder by cell, nearest neighbour and shuffled labels under their own names.
 
     Returns:
-        DataFrame[encoder, *by, mean, low, high, n_replicates].
+        DataFrame[encoder, *by, mean, low, high, n_replicates, and what of the probes learned].
     """
     parts = [probe_rows(run, experiments, value, sampling)]
     name = experiments if isinstance(experiments, str) else experiments[0]
@@ -116,25 +111,21 @@ def means(
 
 
 def mean_table(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Mean of ``value`` by cell over replicates; rows of one cell and replicate are averaged first.
-
-    Returns:
-        DataFrame[*by, mean, low, high, n_replicates]; NaN bounds for one replicate.
-    """
-    by = list(by)
+    """``satgpu.answers.means.means``; empty in, empty out."""
     if rows.empty:
         return pd.DataFrame(columns=[*by, "mean", "low", "high", "n_replicates"])
-    keyed = rows.assign(**{name: rows[name].fillna(-np.inf) for name in by if rows[name].dtype.kind == "f"})
-    wide = keyed.pivot_table(index=by, columns="replicate", values=value, aggfunc="mean", sort=True)
-    found = moderated(wide.to_numpy(dtype=float), wide.mean(axis=1).to_numpy(), skewed=False)
-    low, high = found.interval()
-    table = wide.index.to_frame(index=False).replace(-np.inf, np.nan)
-    return table.assign(mean=found.mean, low=low, high=high, n_replicates=found.n)
+    return encoder_means.means(rows, list(by), value)
 
 
 def difference(row: pd.Series | dict, unit: Unit = Unit.POINTS) -> Estimate:
     """A row of ``differences`` or ``contrasts`` as an estimate."""
     return Estimate(float(row["difference"]), float(row["low"]), float(row["high"]), int(row["n_replicates"]), unit)
+
+
+def learned_difference(row: pd.Series | dict) -> Estimate:
+    """The same of the pairs in which both probes learned."""
+    ends = float(row["skill_low"]), float(row["skill_high"])
+    return Estimate(float(row["skill_difference"]), *ends, int(row["n_learned"]), Unit.POINTS)
 
 
 def mean(row: pd.Series | dict, unit: Unit = Unit.SHARE) -> Estimate:

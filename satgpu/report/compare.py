@@ -9,15 +9,20 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from satgpu.answers import sweet_spot
+from satgpu.answers.across_runs import encoder_differences, run_differences
+from satgpu.answers.resolution import effective
+from satgpu.answers.tables import difference
+from satgpu.answers.types import Estimate, Unit
 from satgpu.errors import UserError
+from satgpu.run.names import encoder_label
+from satgpu.run.read import Run, read_run
 
-from .compare_tables import encoder_differences, run_differences
-from .headline import effective_resolution, headline
-from .sheet import Picture, close_sheet, open_sheet
+from .contents import resolutions
+from .sheet import Picture, close_sheet, footer, open_sheet
 from .style import COMPARED_COLOURS, COMPARED_LINES, COMPARED_MARKERS, INK, RC, log_km_axis, percent_axis, say_empty
 from .summary import markdown_table
-from .view import RunView, open_views
-from .words import count, points_interval
+from .words import count, text
 
 
 def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
@@ -38,14 +43,12 @@ def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
     if len(folders) < 2:
         raise UserError(f"comparing needs at least two run folders; got {len(folders)}")
     out = Path(out)
-    views = _named([view for folder in folders for view in open_views(Path(folder))])
+    views = _named([run.under(protocol) for run in map(read_run, folders) for protocol in run.protocols])
     out.mkdir(parents=True, exist_ok=True)
-    resolutions = pd.concat(
-        [effective_resolution(view).assign(run=name) for name, view in views.items()], ignore_index=True
-    )
-    resolutions.insert(0, "run", resolutions.pop("run"))
+    numbers = pd.concat([effective(run).assign(run=name) for name, run in views.items()], ignore_index=True)
+    numbers.insert(0, "run", numbers.pop("run"))
     differences = run_differences(views)
-    resolutions.to_csv(out / "resolutions.csv", index=False)
+    numbers.to_csv(out / "resolutions.csv", index=False)
     differences.to_csv(out / "differences.csv", index=False)
     encoders = encoder_differences(views)
     encoders.to_csv(out / "encoder_differences.csv", index=False)
@@ -58,64 +61,56 @@ def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
     ]
 
 
-def _named(views: Sequence[RunView]) -> dict[str, RunView]:
+def _named(runs: Sequence[Run]) -> dict[str, Run]:
     """Names that tell the runs apart: folder, protocol where one folder holds two, a number where names repeat."""
-    named: dict[str, RunView] = {}
-    for view in views:
-        several = sum(other.name == view.name and other.tables is view.tables for other in views) > 1
-        name = f"{view.name} ({view.protocol})" if several else view.name
-        named[name if name not in named else f"{name} #{len(named) + 1}"] = view
+    named: dict[str, Run] = {}
+    for run in runs:
+        several = len({other.protocol for other in runs if other.name == run.name}) > 1
+        name = f"{run.name} ({run.protocol})" if several else run.name
+        named[name if name not in named else f"{name} #{len(named) + 1}"] = run
     return named
 
 
-def _markdown(views: dict[str, RunView], differences: pd.DataFrame, encoders: pd.DataFrame) -> str:
-    """The tables and each run's notice."""
-    lines = ["# Runs compared", ""]
-    for name, view in views.items():
-        lines += [f"- **{name}**: {view.footer}" + (f" · {view.notice}" if view.notice else "")]
-    resolutions = pd.concat(
-        [headline(view).assign(run=name) for name, view in views.items()], ignore_index=True
-    ).fillna("–")
-    resolutions.insert(0, "run", resolutions.pop("run"))
-    lines += ["", "## Effective resolution", "", *markdown_table(resolutions), ""]
+def _markdown(runs: dict[str, Run], differences: pd.DataFrame, encoders: pd.DataFrame) -> str:
+    """The tables and each run's footer."""
+    lines = ["# Runs compared", "", *(f"- **{name}**: {footer(run)}" for name, run in runs.items())]
+    tables = []
+    for name, run in runs.items():
+        header, rows = resolutions(run)
+        tables.append(pd.DataFrame(rows, columns=header).assign(run=name))
+    together = pd.concat(tables, ignore_index=True).fillna("–")
+    together.insert(0, "run", together.pop("run"))
+    lines += ["", "## Resolutions", "", *markdown_table(together), ""]
     if len(differences):
-        shown = pd.DataFrame(
-            {
-                "experiment": differences["experiment"],
-                "run": differences["run"],
-                "pair": differences["pair"],
-                "difference": [points_interval(*row) for row in differences[["difference", "low", "high"]].to_numpy()],
-                "minus the first run": [
-                    "–" if not np.isfinite(row[0]) else points_interval(*row)
-                    for row in differences[["minus_first_run", "minus_first_low", "minus_first_high"]].to_numpy()
-                ],
-                "verdict": differences["verdict"],
-            }
+        shown = differences[["experiment", "run", "pair"]].assign(
+            difference=[text(difference(row)) for row in differences.to_dict("records")],
+            minus_the_first_run=[_change(row) for row in differences.to_dict("records")],
+            verdict=differences["verdict"],
         )
+        shown.columns = [name.replace("_", " ") for name in shown.columns]
         lines += ["## Differences of the pair, averaged over each experiment", "", *markdown_table(shown), ""]
     lines += ["## Encoders across runs, paired by their draws", ""]
     if encoders.empty:
-        return "\n".join(
-            [
-                *lines,
-                "No task was drawn alike in two runs: they differ in seed or protocol, or compare the same encoders.",
-                "",
-            ]
-        )
-    shown = encoders[["experiment", "first", "second", "verdict"]].assign(
-        difference=[points_interval(*row) for row in encoders[["difference", "low", "high"]].to_numpy()]
+        words = "No task was drawn alike in two runs: they differ in seed or protocol, or compare the same encoders."
+        return "\n".join([*lines, words, ""])
+    shown = encoders[["experiment", "first", "second"]].assign(
+        difference=[text(difference(row)) for row in encoders.to_dict("records")], verdict=encoders["verdict"]
     )
-    lines += [*markdown_table(shown[["experiment", "first", "second", "difference", "verdict"]]), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *markdown_table(shown), ""])
 
 
-def draw_comparison(views: dict[str, RunView]) -> Picture:
+def _change(row: dict) -> str:
+    numbers = [row[f"minus_first_{name}"] for name in ("run", "low", "high")]
+    return text(Estimate(*numbers, row["n_replicates"], Unit.POINTS)) if np.isfinite(numbers[0]) else "–"
+
+
+def draw_comparison(runs: dict[str, Run]) -> Picture:
     """Overlay: sweet-spot accuracy of every compared encoder of every run, and the pair's difference."""
     title = "Runs compared: sweet spot"
     figure, axes = open_sheet(2, narrow=False)
-    handles = [handle for i, (name, view) in enumerate(views.items()) for handle in _overlay(axes, i, name, view)]
+    handles = [handle for i, (name, run) in enumerate(runs.items()) for handle in _overlay(axes, i, name, run)]
     if handles:
-        scales = pd.concat([view.rows("sweet_spot")["scale_km"] for view in views.values()])
+        scales = pd.concat([run.probes("sweet_spot")["scale_km"] for run in runs.values()])
         percent_axis(axes[0], "test accuracy")
         axes[1].axhline(0, color=INK, linewidth=1)
         axes[1].set_ylabel("second minus first of each pair\n(percentage points)")
@@ -124,23 +119,21 @@ def draw_comparison(views: dict[str, RunView]) -> Picture:
     else:
         for panel in axes:
             say_empty(panel, "no run holds the sweet spot")
-    footer = " · ".join(
-        f"{name}: {view.protocol}, {count(view.replicates, 'replicate')}" for name, view in views.items()
-    )
-    notices = [f"{name}: {view.notice}" for name, view in views.items() if view.notice]
-    close_sheet(figure, title, handles, footer, "; ".join(notices) or None)
+    feet = [f"{name}: {run.protocol}, {count(run.replicates, 'replicate')}" for name, run in runs.items()]
+    notices = [f"{name}: {run.notice}" for name, run in runs.items() if run.notice]
+    close_sheet(figure, title, handles, " · ".join([*feet, *notices]))
     return Picture("comparison", figure, title, "Sweet-spot accuracy and difference of each run.")
 
 
-def _overlay(axes: Sequence[Axes], i: int, name: str, view: RunView) -> list[Line2D]:
+def _overlay(axes: Sequence[Axes], i: int, name: str, run: Run) -> list[Line2D]:
     """One run's curves in its own colour, a line style per encoder; returns the legend entries."""
     colour, marker = COMPARED_COLOURS[i % 6], COMPARED_MARKERS[i % 6]
-    means, handles = view.means(view.rows("sweet_spot"), ["encoder", "scale_km"]), []
-    for k, spec in enumerate(view.compared[:6]):
+    means, handles = sweet_spot.accuracies(run), []
+    for k, spec in enumerate(run.compared[:6]):
         curve = means[means["encoder"] == spec]
         if curve.empty:
             continue
-        look = {
+        line = {
             "color": colour,
             "marker": marker,
             "markersize": 4,
@@ -148,9 +141,9 @@ def _overlay(axes: Sequence[Axes], i: int, name: str, view: RunView) -> list[Lin
             "markerfacecolor": colour if k else "white",
         }
         axes[0].fill_between(curve["scale_km"], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
-        axes[0].plot(curve["scale_km"], curve["mean"], **look)
-        handles.append(Line2D([], [], label=f"{name}: {view.label(spec)}", **look))
-    table = view.differences(view.rows("sweet_spot"), ["scale_km"]).drop(columns="verdict").astype(float)
+        axes[0].plot(curve["scale_km"], curve["mean"], **line)
+        handles.append(Line2D([], [], label=f"{name}: {encoder_label(spec)}", **line))
+    table = sweet_spot.table(run).drop(columns="verdict").astype(float)
     axes[1].fill_between(
         table["scale_km"], 100 * table["low"], 100 * table["high"], color=colour, alpha=0.15, linewidth=0
     )

@@ -4,118 +4,85 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from satgpu.answers import similarity
+from satgpu.answers.questions import answer_run, questions
+from satgpu.answers.tables import difference, learned_difference, mean, means
+from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
-from satgpu.run.rows import PredictionRow, columns
 
-from .headline import headline
-from .view import EXPERIMENT_TITLES, RunView
-from .words import pattern_label, percent, points
-
-_BY = {
-    "sweet_spot": {"scale_km": "scale (km)"},
-    "region_size": {"sampling": "sampling", "span_deg": "span (°)"},
-    "patterns": {"pattern": "pattern", "scale_km": "scale (km)"},
-    "scale_region": {"region": "region", "span_deg": "span (°)", "scale_km": "scale (km)"},
-    "boundaries": {"width_km": "width (km)"},
-    "coastline": {"pattern": "field"},
-}
+from .contents import line, resolutions
+from .words import pattern_label, percent, text
 
 
-def print_tables(tables: Run, console: Console) -> None:
-    """Print one table per experiment of the run, and the effective resolution last.
+def print_tables(run: Run, console: Console) -> None:
+    """Print the opening answers, one table per experiment of the run, and the resolutions last."""
+    if run.notice:
+        console.print(run.notice, style="bold yellow", markup=False, highlight=False)
+    answers = answer_run(run)
+    for protocol in run.protocols:
+        own = run.under(protocol)
+        for name, module in questions().items():
+            if hasattr(module, "FACTORS") and name in run.experiments() and len(own.probes(name, scored=False)):
+                console.print(experiment_table(own, name))
+        if len(similarity.curve(own)):
+            console.print(similarity_table(own))
+        header, rows = resolutions(own)
+        if rows:
+            console.print(_filled(f"Resolutions ({protocol})", header, rows))
+        for answer in answers:
+            if answer.headline and answer.protocol == protocol:
+                one = line(answer)
+                console.print(f"{one.text} {f'({one.badge})' if one.badge else ''}", markup=False, highlight=False)
 
-    Args:
-        tables: as ``satgpu.answers.read_run`` gives them.
-        console: where to.
-    """
-    for protocol in sorted(set(tables.results["protocol"]) | set(tables.similarity["protocol"])):
-        view = RunView(tables, protocol, "", pd.DataFrame(columns=list(columns(PredictionRow))))
-        if view.notice:
-            console.print(view.notice, style="bold red", markup=False, highlight=False)
-        for experiment, names in _BY.items():
-            if view.present(experiment):
-                console.print(experiment_table(view, experiment, names))
-        if view.present("similarity"):
-            console.print(similarity_table(view))
-        resolutions = headline_table(view)
-        if resolutions.row_count:
-            console.print(resolutions)
 
-
-def experiment_table(view: RunView, experiment: str, names: dict[str, str]) -> Table:
-    """Accuracy of the pair, difference, interval and verdict; with one encoder its accuracy."""
-    table = Table(
-        title=f"{EXPERIMENT_TITLES[experiment]} ({view.protocol})",
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-    )
-    first, second = view.pair_labels
-    rows = view.rows(experiment)
-    for heading in names.values():
-        table.add_column(heading, justify="right")
-    headings = [first, second, "Δ points", "95 % interval", "verdict"] if view.pair else [first, "95 % interval"]
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    for row in _experiment_rows(view, rows, list(names)):
+def _filled(title: str, header: list[str], rows: list[list[str]], left: int = 1) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for i, heading in enumerate(header):
+        table.add_column(heading, justify="left" if i < left else "right")
+    for row in rows:
         table.add_row(*row)
-    if not table.row_count:
-        table.caption = "no probe of this experiment has a score"
     return table
 
 
-def _experiment_rows(view: RunView, rows: pd.DataFrame, by: list[str]) -> list[list[str]]:
-    """Cells as text, in the order the run planned them."""
-    if not view.pair:
-        means = view.means(rows[rows["encoder"].isin(view.compared)], by)
-        return [
-            [*_factors(r, by), percent(r["mean"]), f"{percent(r['low'])} to {percent(r['high'])}"]
-            for r in means.to_dict("records")
+def experiment_table(run: Run, name: str) -> Table:
+    """Accuracy of the pair, difference with interval, and verdict; with one encoder its accuracy."""
+    module, (first, second) = questions()[name], run.labels
+    factors, title = module.FACTORS, f"{module.TITLE} ({run.protocol})"
+    if run.pair:
+        mixed = module.table(run)["mixed"].fillna(False).astype(bool).any()
+        leads = {"first": first, "second": second, "undecided": "undecided"}
+        rows = [
+            [
+                *_factors(row, factors),
+                percent(row["first_mean"]),
+                percent(row["second_mean"]),
+                text(difference(row)),
+                leads[row["verdict"]],
+                *([text(learned_difference(row))] if mixed else []),
+            ]
+            for row in module.table(run).to_dict("records")
         ]
-    leads = {"first": view.pair_labels[0], "second": view.pair_labels[1], "undecided": "undecided"}
-    return [
-        [
-            *_factors(r, by),
-            percent(r["first_mean"]),
-            percent(r["second_mean"]),
-            points(r["difference"]),
-            f"{points(r['low'])} to {points(r['high'])}",
-            leads[r["verdict"]],
-        ]
-        for r in view.differences(rows, by).to_dict("records")
-    ]
+        header = [*factors.values(), first, second, f"{second} less {first}", "ahead"]
+        header += ["of those that learned"] if mixed else []
+    else:
+        table = means(run, name, tuple(factors))
+        own = table[table["encoder"].isin(run.compared)] if len(table) else pd.DataFrame()
+        rows = [[*_factors(row, factors), text(mean(row))] for row in own.to_dict("records")]
+        header = [*factors.values(), first]
+    table = _filled(title, header, rows, 0)
+    table.caption = None if rows else "no probe of this experiment has a score"
+    return table
 
 
-def _factors(row: dict, by: list[str]) -> list[str]:
+def _factors(row: dict, by: dict[str, str]) -> list[str]:
     return [f"{row[name]:g}" if isinstance(row[name], (int, float)) else pattern_label(row[name]) for name in by]
 
 
-def similarity_table(view: RunView) -> Table:
-    """Mean cosine similarity and its spread at the notebook's distances."""
-    table = Table(
-        title=f"{EXPERIMENT_TITLES['similarity']} ({view.protocol})",
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-    )
-    rows = view.similarity[(view.similarity["grid"] == "distances") & view.similarity["encoder"].isin(view.compared)]
-    table.add_column("distance (km)", justify="right")
-    for spec in view.compared:
-        table.add_column(view.label(spec), justify="right")
-    means = rows.groupby(["distance_km", "encoder"])["similarity_mean"].mean().unstack()
-    for distance, row in means.iterrows():
-        table.add_row(f"{distance:g}", *(f"{row.get(spec, float('nan')):.4f}" for spec in view.compared))
-    return table
-
-
-def headline_table(view: RunView) -> Table:
-    """Effective resolution of each encoder, measured both ways."""
-    table = Table(
-        title=f"Effective resolution ({view.protocol})", title_justify="left", title_style="bold", header_style="bold"
-    )
-    rows = headline(view)
-    for heading in rows.columns:
-        table.add_column(heading)
-    for row in rows.itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
-    return table
+def similarity_table(run: Run) -> Table:
+    """Mean cosine similarity at the notebook's distances, plain as it printed it."""
+    wide = similarity.curve(run).pivot_table(index="distance_km", columns="encoder", values="mean")
+    header = ["distance (km)", *(encoder_label(name) for name in run.compared)]
+    rows = [
+        [f"{km:g}", *(f"{row.get(name, float('nan')):.4f}" for name in run.compared)] for km, row in wide.iterrows()
+    ]
+    return _filled(f"Plain similarity by distance ({run.protocol})", header, rows, 0)

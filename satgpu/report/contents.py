@@ -1,17 +1,49 @@
-"""What a page says of one protocol of a run, computed once for the summary and the HTML page."""
+"""What a page says, in the order in which it says it; summary and HTML page render the same contents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
+from satgpu.answers.compare import POOLED
+from satgpu.answers.published import published_answers
+from satgpu.answers.questions import questions
+from satgpu.answers.resolution import headline
+from satgpu.answers.tables import NEAREST
+from satgpu.answers.types import Answer, Estimate, Source, Verdict
+from satgpu.run.names import encoder_label
+from satgpu.run.read import Run
 
-from .answers import short_answers
-from .findings import absent_experiments, resolution_notes, sections
-from .headline import headline
-from .section import Section
-from .trust import against_published, claims, notebook_conclusions, reliability
-from .view import RunView
-from .words import listing
+from .figures import question_of
+from .sheet import Picture
+from .words import count, listing, sentence, text
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer in words.
+
+    Attributes:
+        text: the sentence with its numbers.
+        badge: the verdict; "" where nothing was tested.
+        claim: the notebook's own words, where it is a sentence of the notebook's.
+        published: what its author's own tables give for the same sentence.
+    """
+
+    text: str
+    badge: str
+    claim: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question: its title, satgpu's lines, the notebook's, figures, and the calls that give the numbers again."""
+
+    name: str
+    title: str
+    own: list[Line]
+    printed: list[Line]
+    figures: list[str]
+    recompute: list[str]
 
 
 @dataclass(frozen=True)
@@ -19,82 +51,118 @@ class Part:
     """One protocol's share of a page.
 
     Attributes:
-        view: whose it is.
-        answers: the four questions with their sentences.
-        headline: effective resolution of each encoder, in words.
-        notes: what the headline numbers mean and belong to.
-        sections: the findings.
-        claims: DataFrame[claim_id, source, protocol, statement, verdict, evidence].
-        reliability: sentences about probes in trouble.
-        absent: experiments that were not run.
+        run: the rows of the protocol.
+        short: the lines that open the part.
+        resolutions: header and rows of the table of resolutions, in words.
+        sections: one per question.
+        absent: questions that this run has no rows for.
     """
 
-    view: RunView
-    answers: list[tuple[str, list[str]]]
-    headline: pd.DataFrame
-    notes: list[str]
+    run: Run
+    short: list[Line]
+    resolutions: tuple[list[str], list[list[str]]]
     sections: list[Section]
-    claims: pd.DataFrame
-    reliability: list[str]
     absent: list[str]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A whole page: its title, one part per protocol, and what concerns them together.
-
-    Attributes:
-        published: sentences about the run beside the published numbers.
-        conclusions: the notebook's conclusions with a verdict per source of evidence.
-    """
+    """A whole page: its title, one part per protocol, and what concerns them together."""
 
     title: str
-    notice: str | None
+    notice: str
+    how_sure: str
     parts: list[Part]
-    published: list[str]
-    conclusions: pd.DataFrame
     provenance: list[str]
     config: str
 
 
-def contents_of(views: Sequence[RunView]) -> Contents:
-    """Everything the summary and the HTML page say, in words and tables of words."""
-    parts = [_part(view) for view in views]
-    first = views[0]
-    return Contents(
-        title=page_title(first),
-        notice=first.notice,
-        parts=parts,
-        published=against_published(views),
-        conclusions=notebook_conclusions({part.view.protocol: part.claims for part in parts}),
-        provenance=provenance(first),
-        config=first.tables.config_text,
-    )
+def contents_of(run: Run, answers: Sequence[Answer], pictures: dict[str, dict[str, Picture]]) -> Contents:
+    """Everything that summary and page say.
+
+    Args:
+        run: all protocols.
+        answers: as ``answer_run`` gives them.
+        pictures: protocol to figure to picture.
+    """
+    parts = [_part(run.under(protocol), answers, pictures.get(protocol, {})) for protocol in run.protocols]
+    return Contents(page_title(run), run.notice, how_sure(run), parts, provenance(run), run.config_text)
 
 
-def _part(view: RunView) -> Part:
-    return Part(
-        view,
-        short_answers(view),
-        headline(view),
-        resolution_notes(view),
-        sections(view),
-        claims(view),
-        reliability(view),
-        absent_experiments(view),
-    )
+def line(answer: Answer) -> Line:
+    """An answer in words, with the published numbers beside a sentence of the notebook's."""
+    tested = answer.p is not None or answer.verdict is not Verdict.UNDECIDED or answer.source is Source.NOTEBOOK
+    return Line(sentence(answer), str(answer.verdict) if tested else "", answer.claim, _published(answer))
 
 
-def page_title(view: RunView) -> str:
+def _published(answer: Answer) -> str:
+    if answer.source is not Source.NOTEBOOK:
+        return ""
+    return next((sentence(one) for one in published_answers() if one.id == answer.id), "")
+
+
+def _part(run: Run, answers: Sequence[Answer], pictures: dict[str, Picture]) -> Part:
+    own = [answer for answer in answers if answer.protocol == run.protocol]
+    asked = questions()
+    names = [*asked, *(name for name in map(question_of, pictures) if name not in asked)]
+    sections = [_section(name, own, pictures) for name in dict.fromkeys(names)]
+    sections = [section for section in sections if section.own or section.printed or section.figures]
+    absent = [module.TITLE.partition(":")[0] for name, module in asked.items() if _lacks(run, name, module)]
+    return Part(run, [line(one) for one in own if one.headline], resolutions(run), sections, absent)
+
+
+def _lacks(run: Run, name: str, module) -> bool:
+    """An experiment that was not run; questions that span experiments are never absent."""
+    return (hasattr(module, "FACTORS") or name in ("similarity", "resolution")) and name not in run.experiments()
+
+
+def _section(name: str, answers: Sequence[Answer], pictures: dict[str, Picture]) -> Section:
+    own = [answer for answer in answers if answer.question == name]
+    title = questions()[name].TITLE if name in questions() else name
+    lines = [line(answer) for answer in own]
+    shown = [figure for figure in pictures if question_of(figure) == name]
+    calls = list(dict.fromkeys(answer.recompute for answer in own if answer.recompute))
+    return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls)
+
+
+def resolutions(run: Run) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of resolutions: one row per encoder, "–" where a measure is missing."""
+    columns = headline(run)
+    if not columns:
+        return [], []
+    measured = {name for found in columns.values() for name in found}
+    known = [name for name in [*run.compared, *run.controls, NEAREST] if name in measured]
+    rows = [[_named(run, name), *(_cell(found.get(name)) for found in columns.values())] for name in known]
+    return ["encoder", *columns], rows
+
+
+def _named(run: Run, name: str) -> str:
+    return encoder_label(name) + ("" if name in run.compared else " (control)")
+
+
+def _cell(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else text(estimate)
+
+
+def page_title(run: Run) -> str:
     """The question, asked of this run's encoders."""
-    verb = "does" if len(view.compared) == 1 else "do"
-    return f"How fine a spatial detail {verb} {listing(view.label(spec) for spec in view.compared)} tell apart?"
+    verb = "does" if len(run.compared) == 1 else "do"
+    return f"How fine a spatial detail {verb} {listing(encoder_label(name) for name in run.compared)} tell apart?"
 
 
-def provenance(view: RunView) -> list[str]:
+def how_sure(run: Run) -> str:
+    """What the intervals and verdicts of the whole page rest on."""
+    if run.replicates < 2:
+        return "One replicate: there are no intervals over probes, so that no difference of them is decided."
+    return (
+        f"{count(run.replicates, 'replicate')}. Brackets are 95 % intervals. Tables of differences: {POOLED} Over all "
+        "sentences of this page the false discovery rate is held at 5 %, question by question and then within each."
+    )
+
+
+def provenance(run: Run) -> list[str]:
     """Who computed this, with which weights, on what."""
-    environment = view.tables.environment
-    lines = [_weights(entry) for entry in view.encoders]
+    environment = run.environment
     device = environment.get("device") or {}
     versions = ", ".join(f"{name} {version}" for name, version in (environment.get("versions") or {}).items())
     facts = {
@@ -106,7 +174,8 @@ def provenance(view: RunView) -> list[str]:
         "started": environment.get("started"),
         "finished": environment.get("finished"),
     }
-    return lines + [f"{name}: {value}" for name, value in facts.items() if value not in (None, "")]
+    known = [f"{name}: {value}" for name, value in facts.items() if value not in (None, "")]
+    return [_weights(entry) for entry in run.encoders] + known
 
 
 def _weights(entry: dict) -> str:
@@ -114,7 +183,5 @@ def _weights(entry: dict) -> str:
     facts = [f"{key} {entry[key]}" for key in ("source", "revision", "licence") if entry.get(key)]
     weights = {True: "trained", False: "untrained"}.get(entry.get("trained"), "training unknown")
     digest = f", sha256 {str(entry['sha256'])[:12]}…" if entry.get("sha256") else ""
-    return (
-        f"{entry['name']} ({entry.get('role', 'role unknown')}, {weights}): "
-        f"{', '.join(facts) or 'source unknown'}{digest}"
-    )
+    role = entry.get("role", "role unknown")
+    return f"{entry['name']} ({role}, {weights}): {', '.join(facts) or 'source unknown'}{digest}"

@@ -7,79 +7,65 @@ encoder ``l40`` and ``diff`` are null.
 import json
 import math
 
-import numpy as np
-import pandas as pd
-
-from .view import RunView
+from satgpu.answers import boundaries, patterns, region_size, scale_region, similarity, sweet_spot
+from satgpu.answers.tables import means
+from satgpu.run.read import Run
 
 KM_PER_DEGREE = 111  # the notebook's
+NAMES = {  # table, its columns by the notebook's names
+    "sweet_spot": (sweet_spot, {"scale_km": "km"}),
+    "region_size": (region_size, {"span_deg": "region_deg"}),
+    "patterns": (patterns, {"pattern": "pattern", "scale_km": "scale_km"}),
+    "boundaries": (boundaries, {"width_km": "width_km"}),
+    "scale_region": (scale_region, {"region": "center", "span_deg": "region_deg", "scale_km": "scale_km"}),
+}
+VALUES = {"first_mean": "l10", "second_mean": "l40", "difference": "diff"}
 
 
-def deep_dive_results(view: RunView) -> dict[str, list[dict]]:
+def deep_dive_results(run: Run) -> dict[str, list[dict]]:
     """The notebook's five keys and field names, and ``scale_region`` beside them."""
-    regions = view.rows("region_size")
-    regions = regions[regions["sampling"] == "fixed_points"]
-    return {
-        "sweet_spot": _records(view, view.rows("sweet_spot"), {"scale_km": "km"}),
-        "region_size": [
-            {"region_deg": row["region_deg"], "region_km": row["region_deg"] * KM_PER_DEGREE, **row}
-            for row in _records(view, regions, {"span_deg": "region_deg"})
-        ],
-        "patterns": _records(view, _classified(view.rows("patterns")), {"pattern": "pattern", "scale_km": "scale_km"}),
-        "similarity": similarity_records(view),
-        "boundaries": _records(view, view.rows("boundaries"), {"width_km": "width_km"}),
-        "scale_region": _records(
-            view, view.rows("scale_region"), {"region": "center", "span_deg": "region_deg", "scale_km": "scale_km"}
-        ),
-    }
+    found = {name: _records(run, name) for name in NAMES} | {"similarity": similarity_records(run)}
+    order = ("sweet_spot", "region_size", "patterns", "similarity", "boundaries", "scale_region")
+    return {name: found[name] for name in order}
 
 
-def write_json(view: RunView, path) -> None:
+def write_json(run: Run, path) -> None:
     """Strict JSON: a missing number is null."""
-    path.write_text(json.dumps(deep_dive_results(view), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(deep_dive_results(run), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def similarity_records(view: RunView) -> list[dict]:
-    """Mean and spread of similarity at the notebook's distances, over places and bearings together."""
-    rows = view.similarity[view.similarity["grid"] == "distances"]
+def similarity_records(run: Run) -> list[dict]:
+    """Mean and spread of plain similarity at the notebook's distances, over places and bearings together."""
+    table = similarity.spread(run)
     records = []
-    for distance, group in rows.groupby("distance_km", sort=True):
-        record = {"distance_km": _plain(distance)}
-        for key, spec in zip(("l10", "l40"), [*view.compared[:2], None, None], strict=False):
-            mean, spread = _pooled(group[group["encoder"] == spec])
-            record |= {f"{key}_sim_mean": mean, f"{key}_sim_std": spread}
-        records.append(
-            {
-                name: record[name]
-                for name in ("distance_km", "l10_sim_mean", "l40_sim_mean", "l10_sim_std", "l40_sim_std")
-            }
-        )
+    for distance, rows in table.groupby("distance_km", sort=True):
+        rows, record = rows.set_index("encoder"), {"distance_km": _plain(distance)}
+        pair = dict(zip(("l10", "l40"), [*run.compared[:2], None, None], strict=False))
+        for column in ("mean", "std"):
+            for key, name in pair.items():
+                record[f"{key}_sim_{column}"] = _plain(rows.loc[name, column]) if name in rows.index else None
+        records.append(record)
     return records
 
 
-def _pooled(rows: pd.DataFrame) -> tuple[float | None, float | None]:
-    """Mean, and standard deviation of all points: that within places and that between them."""
-    if rows.empty:
-        return None, None
-    variance = (rows["similarity_std"] ** 2).mean() + rows["similarity_mean"].var(ddof=0)
-    return _plain(rows["similarity_mean"].mean()), _plain(np.sqrt(variance))
-
-
-def _classified(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["task"] == "classification"]
-
-
-def _records(view: RunView, rows: pd.DataFrame, names: dict[str, str]) -> list[dict]:
-    """One record per row of factors: their values, l10, l40, diff."""
-    by = list(names)
-    if view.pair:
-        table = view.differences(rows, by)
-        values = {"first_mean": "l10", "second_mean": "l40", "difference": "diff"}
+def _records(run: Run, name: str) -> list[dict]:
+    """One record per cell: its factors, l10, l40, diff."""
+    module, names = NAMES[name]
+    if run.pair:
+        table = module.table(run)
     else:
-        table = view.means(rows[rows["encoder"].isin(view.compared)], by).assign(l40=np.nan, diff=np.nan)
-        values = {"mean": "l10", "l40": "l40", "diff": "diff"}
-    columns = names | values
-    return [{new: _plain(row[old]) for old, new in columns.items()} for row in table.to_dict("records")]
+        table = means(run, name, tuple(module.FACTORS)).rename(columns={"mean": "first_mean"})
+        table = table[table["encoder"].isin(run.compared)].assign(second_mean=math.nan, difference=math.nan)
+    if name == "region_size" and len(table):
+        table = table[table["sampling"] == "fixed_points"]
+    return [_record(row, names | VALUES) for row in table.to_dict("records")]
+
+
+def _record(row: dict, names: dict[str, str]) -> dict:
+    record = {new: _plain(row[old]) for old, new in names.items()}
+    if "region_deg" in record and "center" not in record:
+        record = {"region_deg": record["region_deg"], "region_km": record["region_deg"] * KM_PER_DEGREE} | record
+    return record
 
 
 def _plain(value):

@@ -9,11 +9,6 @@ from .contents import Contents
 from .sheet import Picture
 
 LARGEST_SVG = 400_000  # bytes
-LEAD_FIGURES = {
-    "world_map": "Where the probes are right and wrong",
-    "scale_region": "Scale and region",
-    "embedding_similarity": "Similarity against distance",
-}
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,12 @@ class Embedded:
     size: tuple[int, int]
 
 
-def html_page(contents: Contents, pictures: dict[str, tuple[list[Picture], list[Picture]]]) -> str:
+def html_page(contents: Contents, pictures: dict[str, tuple[dict[str, Picture], dict[str, Picture]]]) -> str:
     """The page as one string.
 
     Args:
         contents: what it says.
-        pictures: per protocol its figures, wide and narrow.
+        pictures: per protocol its figures by name, wide and narrow.
     """
     environment = Environment(
         loader=PackageLoader("satgpu.report"),
@@ -44,26 +39,18 @@ def html_page(contents: Contents, pictures: dict[str, tuple[list[Picture], list[
         lstrip_blocks=True,
     )
     figures = {
-        protocol: {one.name: embed(one, other) for one, other in zip(wide, narrow, strict=True)}
+        protocol: {name: embed(picture, narrow[name]) for name, picture in wide.items()}
         for protocol, (wide, narrow) in pictures.items()
     }
-    return environment.get_template("report.html.jinja").render(
-        page=contents, run=contents.parts[0].view, figures=figures, lead_figures=LEAD_FIGURES
-    )
+    template = environment.get_template("report.html.jinja")
+    return template.render(page=contents, run=contents.parts[0].run, figures=figures)
 
 
 def embed(wide: Picture, narrow: Picture) -> Embedded:
     """Both drawings, to be chosen by the width of the screen."""
-    width, height = wide.figure.get_size_inches()
-    return Embedded(
-        wide.name,
-        wide.title,
-        wide.alt,
-        wide.caption,
-        data_uri(wide),
-        data_uri(narrow),
-        (round(100 * width), round(100 * height)),
-    )
+    width, height = (round(100 * side) for side in wide.figure.get_size_inches())
+    words = (wide.name, wide.title, wide.alt, wide.caption)
+    return Embedded(*words, data_uri(wide), data_uri(narrow), (width, height))
 
 
 def data_uri(picture: Picture) -> str:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
-from .style import ALERT, INK, QUIET, RC
+from .style import INK, QUIET, RC
 from .words import count
 
 DPI = 150
@@ -123,7 +123,7 @@ def footer(run: Run) -> str:
 
 def close_figure(figure: Figure, title: str, handles: Sequence, run: Run) -> Figure:
     """``close_sheet`` with the run's footer."""
-    return close_sheet(figure, title, handles, footer(run), None)
+    return close_sheet(figure, title, handles, footer(run))
 
 
 def wrap(text: str, width_in: float, kind: str) -> list[str]:
@@ -143,15 +143,14 @@ def _legend_columns(handles, width_in: float) -> int:
     return 1
 
 
-def close_sheet(figure: Figure, title: str, handles: Sequence, footer: str, notice: str | None) -> Figure:
-    """Put title and legend above the panels, footer and notice below, and make room for them."""
+def close_sheet(figure: Figure, title: str, handles: Sequence, foot_text: str) -> Figure:
+    """Put title and legend above the panels, the footer below, and make room for them."""
     width, body = figure.get_size_inches()
-    titles, feet = wrap(title, width, "title"), wrap(footer, width, "foot")
-    warnings = wrap(notice, width, "foot") if notice else []
+    titles, feet = wrap(title, width, "title"), wrap(foot_text, width, "foot")
     columns = _legend_columns(handles, width) if handles else 1
     legend_rows = int(np.ceil(len(handles) / columns)) if handles else 0
     head = 0.12 + len(titles) * _LINE_IN["title"] + legend_rows * _LINE_IN["legend"] + (0.08 if handles else 0)
-    foot = 0.08 + (len(feet) + len(warnings)) * _LINE_IN["foot"]
+    foot = 0.08 + len(feet) * _LINE_IN["foot"]
     total = body + head + foot
     figure.set_size_inches(width, total)
     figure.get_layout_engine().set(rect=(0.004, foot / total, 0.99, body / total))
@@ -170,9 +169,7 @@ def close_sheet(figure: Figure, title: str, handles: Sequence, footer: str, noti
             handletextpad=0.5,
             labelspacing=0.35,
         )
-    start = total - foot + 0.04
-    _write_lines(figure, warnings, start, "foot", fontsize=8, color=ALERT, fontweight="bold")
-    _write_lines(figure, feet, start + len(warnings) * _LINE_IN["foot"], "foot", fontsize=7.5, color=QUIET)
+    _write_lines(figure, feet, total - foot + 0.04, "foot", fontsize=7.5, color=QUIET)
     return figure
 
 

@@ -17,10 +17,8 @@ from satgpu.answers.tables import NEAREST, SHUFFLED
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
 
-from .words import km_text  # noqa: F401
-
 EARTH_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
-INK, QUIET, FAINT, ALERT = "#1c2430", "#5b6675", "#d5dae1", "#a3250d"
+INK, QUIET, FAINT = "#1c2430", "#5b6675", "#d5dae1"
 FONT_FAMILY = ["DejaVu Sans"]
 COMPARED_COLOURS = ("#1f4e9c", "#e8871e", "#00876c", "#b5367a", "#56b4e9", "#6b4423")
 CONTROL_COLOURS = ("#4d5560", "#868f9b", "#6d5d86", "#a58f5a", "#5f8f8a")

@@ -6,7 +6,7 @@ One sub-folder per encoder, because TensorBoard lays runs of one tag over each
 other; the step of a curve by scale is the scale in km.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,29 +21,22 @@ from tensorboard.plugins.hparams.summary_v2 import HParam, Metric, hparams_confi
 from tensorboard.plugins.text.metadata import create_summary_metadata
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from .headline import effective_resolution
-from .resolution import skill_means
-from .sheet import DPI, Picture
-from .view import RunView
+from satgpu.answers import resolution, similarity
+from satgpu.answers.questions import questions
+from satgpu.answers.tables import means
+from satgpu.run.read import Run
 
-SCALARS = {
-    "sweet_spot": ["scale_km"],
-    "region_size": ["sampling", "span_deg"],
-    "patterns": ["pattern", "scale_km"],
-    "scale_region": ["region", "span_deg", "scale_km"],
-    "boundaries": ["width_km"],
-    "coastline": [],
-}
+from .sheet import DPI, Picture
 
 
 def write_events(
-    views: Sequence[RunView], pictures: dict[str, Sequence[Picture]], summary: str, folder: Path
+    views: dict[str, Run], pictures: dict[str, dict[str, Picture]], summary: str, folder: Path
 ) -> list[Path]:
     """Write the event files, in place of those of an earlier report.
 
     Args:
-        views: one per protocol.
-        pictures: their figures.
+        views: protocol to its rows.
+        pictures: their figures by name.
         summary: Markdown for the text tab.
         folder: ``RUN/tensorboard``.
 
@@ -53,18 +46,18 @@ def write_events(
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.rglob("events.out.tfevents.*"):
         old.unlink()
-    moment = _moment(views[0].tables.environment)
-    with Run(folder, moment) as run:
-        run.text("summary", summary)
-        for view in views:
-            for picture in pictures[view.protocol]:
-                run.image(f"{view.protocol}/{picture.name}", picture)
-        run.add(_hparams_columns(views))
-    for view in views:
-        curves = list(_curves(view))
-        for spec in [*view.compared, *view.controls]:
-            with Run(folder / f"{view.protocol}-{_file_name(spec)}", moment) as run:
-                _encoder_events(run, view, spec, curves)
+    moment = _moment(next(iter(views.values())).environment)
+    with Events(folder, moment) as events:
+        events.text("summary", summary)
+        for protocol, own in pictures.items():
+            for picture in own.values():
+                events.image(f"{protocol}/{picture.name}", picture)
+        events.add(_hparams_columns(views.values()))
+    for protocol, run in views.items():
+        curves = list(_curves(run))
+        for spec in [*run.compared, *run.controls]:
+            with Events(folder / f"{protocol}-{_file_name(spec)}", moment) as events:
+                _encoder_events(events, run, spec, curves)
     return sorted(folder.rglob("events.out.tfevents.*"))
 
 
@@ -81,7 +74,7 @@ def _file_name(spec: str) -> str:
 
 
 @dataclass
-class Run:
+class Events:
     """One TensorBoard run: an event file and the verbs this report needs."""
 
     folder: Path
@@ -121,81 +114,77 @@ class Run:
         self.add(Summary(value=[Summary.Value(tag=tag, image=image)]))
 
 
-def _encoder_events(run: Run, view: RunView, spec: str, curves: Sequence[tuple[str, list[str], pd.DataFrame]]) -> None:
+def _encoder_events(events: Events, run: Run, spec: str, curves: Sequence[tuple[str, list[str], pd.DataFrame]]) -> None:
     """Hparams, curves by scale and training quantiles of one encoder."""
-    run.add(hparams_pb(_hparams(view, spec)))
-    for tag, value in _headline_metrics(effective_resolution(view), spec).items():
-        run.scalar(tag, value, 0)
-    for name, by, means in curves:
-        for tag, value, step in _scalars(name, means[means["encoder"] == spec], by):
-            run.scalar(tag, value, step)
-    for tag, value, step in _training(view, spec):
-        run.scalar(tag, value, step)
+    events.add(hparams_pb(_hparams(run, spec)))
+    for tag, value in _metrics(run, spec).items():
+        events.scalar(tag, value, 0)
+    for name, by, table in curves:
+        for tag, value, step in _scalars(name, table[table["encoder"] == spec], by):
+            events.scalar(tag, value, step)
+    for tag, value, step in _training(run, spec):
+        events.scalar(tag, value, step)
 
 
-def _hparams_columns(views: Sequence[RunView]) -> Summary:
+def _hparams_columns(runs: Iterable[Run]) -> Summary:
     """The columns of the hparams tab; without them it stays empty."""
-    names = dict.fromkeys(
-        name for view in views for spec in [*view.compared, *view.controls] for name in _hparams(view, spec)
-    )
-    tables = [effective_resolution(view) for view in views]
-    metrics = dict.fromkeys(
-        tag for table in tables for spec in table["encoder"].unique() for tag in _headline_metrics(table, spec)
-    )
+    specs = [(run, spec) for run in runs for spec in [*run.compared, *run.controls]]
+    names = dict.fromkeys(name for run, spec in specs for name in _hparams(run, spec))
+    metrics = dict.fromkeys(tag for run, spec in specs for tag in _metrics(run, spec))
     return hparams_config_pb(hparams=[HParam(name) for name in names], metrics=[Metric(tag) for tag in metrics])
 
 
-def _hparams(view: RunView, spec: str) -> dict:
+def _hparams(run: Run, spec: str) -> dict:
     """What distinguishes one encoder's rows from another's."""
-    rows = view.results[(view.results["encoder"] == spec) & (view.results["probe"] == "mlp")]
-    facts = {
-        "encoder": spec,
-        "role": "compared" if spec in view.compared else "control",
-        "protocol": view.protocol,
-        "replicates": view.replicates,
-        "probes": len(rows),
-    }
-    if spec in view.legendre:
-        facts["legendre_polys"] = float(view.legendre[spec])
+    rows = run.probes(None, labels=None, scored=False)
+    rows = rows[rows["encoder"] == spec] if len(rows) else rows
+    role = "compared" if spec in run.compared else "control"
+    facts = {"encoder": spec, "role": role, "protocol": run.protocol, "replicates": run.replicates, "probes": len(rows)}
+    facts |= {"legendre_polys": float(run.legendre[spec])} if spec in run.legendre else {}
     if len(rows):
-        facts |= {
-            "trained": bool(rows["trained"].iloc[0]),
-            "hidden_layer_sizes": str(rows["hidden_layer_sizes"].iloc[0]),
-            "standardize": bool(rows["standardize"].iloc[0]),
-        }
+        row = rows.iloc[0]
+        facts |= {"trained": bool(row["trained"]), "standardize": bool(row["standardize"])}
+        facts |= {"hidden_layer_sizes": str(row["hidden_layer_sizes"])}
     return facts
 
 
-def _headline_metrics(table: pd.DataFrame, spec: str) -> dict[str, float]:
-    """The headline numbers of one encoder, from ``effective_resolution``, as metrics of the hparams tab."""
-    own = table[(table["encoder"] == spec) & (table["censored"] == "") & (table["unit"] == "km")]
-    suffix = {"fixed_per_cell": "_global", "local_caps": "_local"}
+def _metrics(run: Run, spec: str) -> dict[str, float]:
+    """The resolutions of one encoder as metrics of the hparams tab; what is beyond the measured range is left out."""
+    columns = {name: found[spec] for name, found in resolution.headline(run).items() if spec in found}
     return {
-        f"headline/{r['measure']}{suffix.get(r['sampling'], '')}_km": float(r["value"]) for r in own.to_dict("records")
+        f"resolution/{name.replace(' ', '_')}": float(found.value)
+        for name, found in columns.items()
+        if not found.censored and not name.startswith("nominal")
     }
 
 
-def _curves(view: RunView) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
+def _curves(run: Run) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
     """(name, factors, means of all encoders) of each experiment; the last factor, in km or degrees, is the step."""
-    for experiment, by in SCALARS.items():
-        yield f"{experiment}/test_accuracy", by, view.means(view.rows(experiment), ["encoder", *by])
-    rows = view.results[(view.results["experiment"] == "resolution") & view.results["test_accuracy"].notna()]
-    for sampling, group in rows.groupby("sampling"):
-        yield f"resolution/{sampling}_skill", ["scale_km"], skill_means(view, group)
-    yield "similarity/mean", ["distance_km"], view.similarity_means()
+    for name, module in questions().items():
+        factors = list(getattr(module, "FACTORS", {}))
+        if factors and name in run.experiments() and len(table := means(run, name, tuple(factors))):
+            yield f"{name}/test_accuracy", factors, table
+    for sampling in resolution.SAMPLINGS:
+        yield f"resolution/{sampling}_skill", ["scale_km"], resolution.skills(run, sampling)
+    yield "similarity/plain", ["distance_km"], similarity.curve(run)
+    yield "similarity/centred", ["distance_km"], similarity.curve(run, "centred")
 
 
-def _scalars(name: str, means: pd.DataFrame, by: list[str]) -> Iterator[tuple[str, float, int]]:
-    """The mean of each row, tagged by its first factors and stepped by its last; intervals are in the figures."""
-    for row in means.to_dict("records"):
-        factors = [f"{row[factor]:g}" if isinstance(row[factor], float) else str(row[factor]) for factor in by[:-1]]
-        yield "/".join([name, *factors]).replace(" ", "_"), row["mean"], round(row[by[-1]]) if by else 0
+def _scalars(name: str, table: pd.DataFrame, by: list[str]) -> Iterator[tuple[str, float, int]]:
+    """The mean of each row, tagged by its first factors and stepped by its last; no curve of one point."""
+    groups = table.groupby(by[:-1], sort=False) if by[:-1] else [((), table)]
+    for key, rows in groups:
+        if len(rows) < 2 or isinstance(rows[by[-1]].iloc[0], str):
+            continue
+        factors = [f"{value:g}" if isinstance(value, float) else str(value) for value in key]
+        for row in rows.to_dict("records"):
+            yield "/".join([name, *factors]).replace(" ", "_"), row["mean"], round(row[by[-1]])
 
 
-def _training(view: RunView, spec: str) -> Iterator[tuple[str, float, int]]:
+def _training(run: Run, spec: str) -> Iterator[tuple[str, float, int]]:
     """Quantiles of loss and validation score by epoch."""
-    curves = view.tables.training_curves
-    own = curves[curves["encoder"] == spec]
+    curves = run.training_curves
+    own = curves[curves["encoder"] == spec] if len(curves) else curves
     quantiles = [name for name in own.columns if "_q" in name]
     for row in own.to_dict("records"):
         for name in quantiles:

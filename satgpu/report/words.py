@@ -22,7 +22,7 @@ def text(estimate: Estimate) -> str:
         return f"{estimate.censored} {number(estimate)}"
     if not estimate.has_interval:
         return number(estimate) + (" (no interval)" if estimate.n == 1 else "")
-    ends = [_bare(end, unit) for end in (estimate.low, estimate.high)]
+    ends = ["open" if end == 0 and unit is Unit.KM else _bare(end, unit) for end in (estimate.low, estimate.high)]
     return f"{number(estimate)} [{ends[0]}, {ends[1]}]"
 
 

@@ -23,8 +23,8 @@ def encoder_label(spec: str) -> str:
     if match := re.fullmatch(r"satclip-(vit|resnet)(\d+)-l(\d+)", spec):
         tower = "ViT" if match[1] == "vit" else "ResNet"
         return f"SatCLIP {tower}{match[2]} L={match[3]}"
-    if match := re.fullmatch(r"(untrained|sh)-l(\d+)(.*)", spec):
-        return f"{'harmonics' if match[1] == 'sh' else 'untrained'} L={match[2]}{match[3]}"
+    if match := re.fullmatch(r"(untrained|sh|mini)-l(\d+)(.*)", spec):
+        return f"{'harmonics' if match[1] == 'sh' else match[1]} L={match[2]}{match[3]}"
     return Path(spec).stem if re.search(r"[/\\]|\.(csv|npz|ckpt)$", spec) else spec
 
 

@@ -22,7 +22,7 @@ TASK_COLUMNS = keys(ProbeRow, "task")
 PROBE_COLUMNS = ("probe", "hidden_layer_sizes", "standardize")
 STARVED_POINTS_PER_CELL = 5.0
 DEFAULT_THRESHOLD = 0.5
-NEAREST = "coordinates"  # what nearest neighbours read, in the column ``encoder``
+COORDINATES = "coordinates"  # what nearest neighbours read, in the column ``encoder``
 READOUTS = ("transfer", "map", "fields")  # experiments whose rows are read-outs, in tables of their own
 
 
@@ -90,8 +90,11 @@ class Run:
         """The rows of one protocol alone."""
         if self.protocols == [protocol]:
             return self
+        if ("under", protocol) in self.memo:
+            return self.memo["under", protocol]
         parts = {name: _of_protocol(getattr(self, name), protocol) for name in ("results", "similarity", *READOUTS)}
-        return replace(self, **parts, memo={})
+        self.memo["under", protocol] = replace(self, **parts, memo={})
+        return self.memo["under", protocol]
 
     @cached_property
     def protocols(self) -> list[str]:
@@ -130,12 +133,13 @@ class Run:
     @cached_property
     def compared(self) -> list[str]:
         """Encoders under comparison, in the order they were asked for."""
-        return [entry["name"] for entry in self.encoders if entry.get("role") == "compared"]
+        return list(dict.fromkeys(entry["name"] for entry in self.encoders if entry.get("role") == "compared"))
 
     @cached_property
     def controls(self) -> list[str]:
         """Control encoders."""
-        return [entry["name"] for entry in self.encoders if entry.get("role") != "compared"]
+        names = dict.fromkeys(entry["name"] for entry in self.encoders if entry.get("role") != "compared")
+        return [name for name in names if name not in self.compared]
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -291,9 +295,31 @@ def read_table(path: str | Path, row_type: type) -> pd.DataFrame:
     return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns(row_type).items()})
 
 
-def field_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with real labels and a score: neither shuffled controls nor failed probes."""
-    return table[(table["labels"] == "field") & (table["failure"] == "")]
+def typed(table: pd.DataFrame, row_type: type = ProbeRow) -> pd.DataFrame:
+    """A table of such rows as pandas reads it (``pd.read_csv("results.csv")``), with the kinds of ``row_type``.
+
+    The one door for tables that come from outside: missing strings become "", missing booleans False.
+    Columns that the row type does not know pass as they are; missing ones are not made up.
+    """
+    known = {name: kind for name, kind in columns(row_type).items() if name in table}
+    wrong = {name: kind for name, kind in known.items() if kind in ("str", "bool") and not _is_of(table[name], kind)}
+    fixed = {
+        name: table[name].astype(object).fillna("").astype(str) if kind == "str" else table[name].astype(str) == "True"
+        for name, kind in wrong.items()
+    }
+    return table.assign(**fixed)
+
+
+def _is_of(column: pd.Series, kind: str) -> bool:
+    return column.dtype == bool if kind == "bool" else column.map(type).eq(str).all()
+
+
+def scored_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a results table from anywhere with real labels and a score: neither shuffled controls nor failures."""
+    rows = typed(table)
+    for column, wanted in (("labels", "field"), ("failure", "")):
+        rows = rows[rows[column] == wanted] if column in rows else rows
+    return rows
 
 
 def is_starved(table: pd.DataFrame) -> pd.Series:

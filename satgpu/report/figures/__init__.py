@@ -15,12 +15,17 @@ from matplotlib import rc_context
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
 
-from ..sheet import Picture
-from ..style import RC
+from ..sheet import Picture, close_figure, open_sheet
+from ..style import RC, say_empty
 
 Draw = Callable[[Run, Sequence[Answer], bool], Picture | None]
 # In the order in which people look for them; files that are not named here come after, by name.
 ORDER = ("transfer", "map", "fields", "resolution", "world_map", "scale_region", "similarity", "sweet_spot")
+
+
+def question_of(figure: str) -> str:
+    """The question whose figure it is: its own name, unless its file says otherwise."""
+    return getattr(import_module(f"{__name__}.{figure}"), "QUESTION", figure)
 
 
 @cache
@@ -42,5 +47,17 @@ def draw_figures(run: Run, answers: Sequence[Answer], narrow: bool = False) -> d
     """
     own = [answer for answer in answers if answer.protocol == run.protocol]
     with rc_context(RC):
-        pictures = {name: draw(run, own, narrow) for name, draw in figures().items()}
+        pictures = {name: _drawn(name, draw, run, own, narrow) for name, draw in figures().items()}
     return {name: picture for name, picture in pictures.items() if picture is not None}
+
+
+def _drawn(name: str, draw: Draw, run: Run, answers: Sequence[Answer], narrow: bool) -> Picture | None:
+    """A figure that fails is named in its place and stops no other."""
+    try:
+        return draw(run, answers, narrow)
+    except Exception as error:
+        figure, (axes,) = open_sheet(1, narrow, height_in=1.5)
+        words = " ".join(f"not drawn: {type(error).__name__}: {error}".split())
+        say_empty(axes, words)
+        close_figure(figure, name, [], run)
+        return Picture(name, figure, name, words)

@@ -1,6 +1,5 @@
 """What several figures share: accuracy curves, paired differences, and their axes."""
 
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

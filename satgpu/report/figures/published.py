@@ -1,62 +1,64 @@
 """The run beside the notebook author's published numbers, curve by curve."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from .sheet import Picture, close_sheet, open_sheet
-from .style import INK, QUIET, log_km_axis, percent_axis
-from .trust import against_published
-from .view import EXPERIMENT_TITLES, RunView
+from satgpu.answers import published
+from satgpu.answers.types import Answer
+from satgpu.run.read import Run
+
+from ..sheet import Picture, close_figure, open_sheet
+from ..style import INK, QUIET, log_km_axis, percent_axis, styles_of
+from ..words import pattern_label, sentence
+
+NAME, TITLE = "published", "This run beside the published numbers"
 
 CURVES = {"sweet_spot": "scale_km", "similarity": "distance_km", "region_size": "span_deg", "boundaries": "width_km"}
 CLOUDS = ("patterns", "scale_region")
 
 
-def draw_published(view: RunView, narrow: bool = False) -> Picture:
-    """Four pairs of curves and two clouds of differences."""
-    table = view.published
+def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:
+    """Four pairs of curves and two clouds of differences, under the notebook protocol."""
+    table = published.beside(run)
     names = [name for name in (*CURVES, *CLOUDS) if name in set(table["table"])]
+    if run.protocol != "notebook" or not names:
+        return None
     figure, axes = open_sheet(len(names), narrow, height_in=2.9, columns=3)
     for panel, name in zip(axes, names, strict=True):
         rows = table[table["table"] == name]
-        panel.set_title(EXPERIMENT_TITLES[name])
-        _curves(panel, view, rows, name) if name in CURVES else _cloud(panel, view, rows, name)
-    handles = [_handle(view, i, ours) for i in (0, 1) for ours in (True, False)]
-    title = "This run beside the published numbers"
-    close_sheet(figure, title, handles, view.footer, view.notice)
-    words = " ".join(against_published([view]))
-    return Picture(
-        "published",
-        figure,
-        title,
-        words,
-        (
-            "Published: SatCLIP ViT16 with trained weights, one seed. Clouds: difference of the pair, one dot "
-            "per cell of the table; on the diagonal the two agree."
-        ),
+        panel.set_title(pattern_label(name))
+        _curves(panel, run, rows, name) if name in CURVES else _cloud(panel, run, rows, name)
+    close_figure(figure, TITLE, [_handle(run, i, ours) for i in (0, 1) for ours in (True, False)], run)
+    caption = (
+        "Published: SatCLIP ViT16 with trained weights, one seed. Clouds: difference of the pair, one dot "
+        "per cell of the table; on the diagonal the two agree."
     )
+    alt = " ".join(sentence(one) for one in answers if one.question == "published")
+    return Picture(NAME, figure, TITLE, alt, caption)
 
 
-def _handle(view: RunView, i: int, ours: bool) -> Line2D:
+def _handle(run: Run, i: int, ours: bool) -> Line2D:
     """Legend entry: this run solid, the published numbers hollow and dotted."""
-    look = view.looks[view.pair[i]]
-    label = f"{look.label}, this run" if ours else f"SatCLIP ViT16 {('L=10', 'L=40')[i]}, published"
+    style = styles_of(run)[run.pair[i]]
+    label = f"{style.label}, this run" if ours else f"SatCLIP ViT16 {('L=10', 'L=40')[i]}, published"
     return Line2D(
         [],
         [],
-        color=look.colour,
-        marker=look.marker,
+        color=style.colour,
+        marker=style.marker,
         markersize=4,
         linewidth=1.6 if ours else 1.0,
         linestyle="-" if ours else (0, (1.5, 1.5)),
-        markerfacecolor=look.colour if ours else "white",
+        markerfacecolor=style.colour if ours else "white",
         label=label,
     )
 
 
-def _curves(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
+def _curves(axes: Axes, run: Run, rows: pd.DataFrame, name: str) -> None:
     """Published and own curves of both encoders."""
     key = CURVES[name]
     values = sorted(rows[key].unique())
@@ -65,7 +67,7 @@ def _curves(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
         own = rows[rows["encoder"] == encoder].sort_values(key)
         x = own[key].map(positions) if positions else own[key]
         for column, ours in (("run", True), ("published", False)):
-            handle = _handle(view, i, ours)
+            handle = _handle(run, i, ours)
             axes.plot(
                 x,
                 own[column],
@@ -87,7 +89,7 @@ def _curves(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
         percent_axis(axes, "test accuracy")
 
 
-def _cloud(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
+def _cloud(axes: Axes, run: Run, rows: pd.DataFrame, name: str) -> None:
     """Published against own difference, one dot per cell."""
     keys = ["pattern", "region", "span_deg", "scale_km"]
     if name == "patterns":
@@ -105,4 +107,4 @@ def _cloud(axes: Axes, view: RunView, rows: pd.DataFrame, name: str) -> None:
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     axes.set_xlabel("published L=40 minus L=10 (points)")
-    axes.set_ylabel(f"this run, {view.pair_labels[1]} minus {view.pair_labels[0]} (points)")
+    axes.set_ylabel(f"this run, {run.labels[1]} minus {run.labels[0]} (points)")
