@@ -9,6 +9,20 @@ from rich.console import Console
 
 from satgpu.validation.gate import FULL, SMALL, Outcome, all_rows, markdown_table, run_gate
 
+_PAGE = """# The gate
+
+Any number called a resolution must survive this page before it is believed of an encoder that nobody planted.
+A row says a truth known without the measurement: the closed form of a planted encoder, or a change that takes
+nothing from what an encoder knows, so that nothing may move. Numbers are given as expected → measured. The rows
+at the end send the measures of the first version through the same changes; where they say **no**, that measure
+moves by more than 20 km although the encoder knows what it knew. What the quantities are is in
+[transfer.md](transfer.md).
+
+Made by `satgpu gate --out docs/gate.md`. `satgpu gate ENCODER` sends any encoder through the rows that can be asked
+of it; `--small` is the size of the tests, seconds. More rows: a list `ROWS` in a module named in `gate.ROOMS`.
+
+"""
+
 
 def run_gate_command(specs: Sequence[str], small: bool, out: str, device: str, console: Console) -> int:
     """Measure the gate, of planted encoders or of those named; 0 where every row holds, 1 where one doesn't.
@@ -33,7 +47,7 @@ def run_gate_command(specs: Sequence[str], small: bool, out: str, device: str, c
         closed += sum(not o.holds for o in outcomes if not o.row.former)
         parts.append(f"## {encoder.name if encoder else 'Planted encoders'}\n\n{markdown_table(outcomes)}\n")
     if out:
-        Path(out).write_text("\n".join(parts), encoding="utf-8")
+        Path(out).write_text(_PAGE + "\n".join(parts), encoding="utf-8")
         console.print(f"wrote {out}")
     console.print("every row holds" if not closed else f"{closed} rows don't hold")
     return 1 if closed else 0
