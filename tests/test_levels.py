@@ -35,6 +35,11 @@ def test_cutoff_is_at_half_the_plateau_whatever_its_height():
         assert levels.cutoff_km(share) == pytest.approx(float(half_wavelength_km(19.5)))
 
 
+def test_few_high_degrees_do_not_hide_the_plateau_behind_them():
+    assert levels.cutoff_degree(_curve((2, 0.3), (37, 0.12), (10, 0.0))) == pytest.approx(39.5)
+    assert levels.cutoff_degree(_curve((3, 1.0), (40, 0.01))) == 3
+
+
 def test_a_curve_that_never_falls_and_one_that_is_noise():
     assert math.isinf(levels.cutoff_degree(_curve((30, 0.8)))) and levels.cutoff_km(_curve((30, 0.8))) == 0
     assert math.isnan(levels.plateau(_curve((30, 0.001)))) and math.isnan(levels.cutoff_km(_curve((30, -0.01))))

@@ -1,4 +1,4 @@
-"""The local transfer function and the resolution map, against encoders whose local resolution is known."""
+"""The local transfer function and the resolution map; encoders of known local detail are in the gate (test_gate.py)."""
 
 import math
 
@@ -9,68 +9,12 @@ import torch
 
 import satgpu
 from satgpu.errors import UserError
-from satgpu.geometry import EARTH_RADIUS_KM, great_circle_km, unit_vectors
 from satgpu.readouts.caps import Cap, CapDesign, Embedding, cap_shares
 from satgpu.readouts.edges import BEARINGS_DEG, SHARE_COLUMNS, anisotropy, bands_km, fine_edge_km
-from satgpu.validation.planted import CellCodes
+from satgpu.validation.gate_local import stretched_east_west
 
 matplotlib.use("agg")
 QUICK = {"n_labels": 300, "n_test": 150, "draws": 1, "other_cells": (), "noise_free": False}
-CAP_CENTER = torch.tensor([0.0, 0.0], dtype=torch.float64)
-
-
-def smooth_features(xyz, length_km, waves=80):
-    """Random plane waves whose field decays over ``length_km``: an edge in proportion to it."""
-    generator = torch.Generator().manual_seed(3)
-    wavevectors = torch.randn(3, waves, generator=generator, dtype=torch.float64) * EARTH_RADIUS_KM / length_km
-    return torch.cat([(xyz @ wavevectors).cos(), (xyz @ wavevectors).sin()], dim=1)
-
-
-def fine_in_one_cap(lonlat_deg):
-    """Detail of 150 km within 4000 km of 0°, 0°; of 450 km elsewhere."""
-    fine = (great_circle_km(lonlat_deg, CAP_CENTER) < 4000)[:, None]
-    xyz = unit_vectors(lonlat_deg)
-    return torch.where(fine, smooth_features(xyz, 150.0), smooth_features(xyz, 450.0))
-
-
-def stretched_east_west(lonlat_deg, waves=128):
-    """Plane coordinates beside the equator with east-west stretched by 2, so that half the detail is read along it.
-
-    The waves lie evenly on a sunflower with a Gaussian spectrum: drawn ones would make a lopsided plant.
-    """
-    i = torch.arange(waves, dtype=torch.float64)
-    radius, angle = (-2 * torch.log1p(-(i + 0.5) / waves)).sqrt(), math.pi * (3 - math.sqrt(5)) * i
-    wavevectors = torch.stack([radius * angle.cos() / 2, radius * angle.sin()]) * EARTH_RADIUS_KM / 300.0
-    phase = torch.deg2rad(lonlat_deg) @ wavevectors
-    return torch.cat([phase.cos(), phase.sin()], dim=1)
-
-
-def test_map_shows_a_fine_cap_in_a_coarse_world():
-    result = satgpu.local_transfer(fine_in_one_cap, [(0, 0), (5, 8), (120, 40), (-100, -50)], **QUICK)
-    edge = result.edges()["fine_km"].to_numpy()
-    assert edge[2:].mean() / edge[:2].mean() == pytest.approx(3, rel=0.15)
-
-
-def test_stretched_encoder_has_the_anisotropy_and_bearing_of_the_stretch():
-    edge = satgpu.local_transfer(stretched_east_west, [(0, 0), (30, 0)], **QUICK).edges()
-    assert edge["anisotropy"].to_numpy() == pytest.approx([2, 2], rel=0.15)
-    from_north = (edge["finest_bearing_deg"] + 90) % 180 - 90
-    assert from_north.abs().max() < 10
-
-
-def test_codes_constant_in_cells_read_as_the_sinc_of_the_cell():
-    embedding, design = Embedding(CellCodes(100.0, dim=200)), CapDesign(n_labels=2000, n_test=800)
-    scales_km = (100.0, 141.4, 200.0)
-    caps = [Cap((50.0 * i, 20.0 * i - 30), km, 25.0, 0.0, i) for km in scales_km for i in range(4)]
-    found = cap_shares(embedding, caps, design).mean(-1).view(3, 4).mean(-1)
-    assert found.tolist() == pytest.approx([share_of_cells(100.0, km) for km in scales_km], abs=0.04)
-
-
-def share_of_cells(cell_km, half_wave_km):
-    """What the mean over a cell keeps of a plane wave: the mean over directions of sinc² · sinc²."""
-    theta = np.linspace(0, np.pi, 400, endpoint=False)
-    x = cell_km / (2 * half_wave_km)
-    return float((np.sinc(x * np.cos(theta)) ** 2 * np.sinc(x * np.sin(theta)) ** 2).mean())
 
 
 def test_ratio_of_edges_hardly_depends_on_cells_and_tolerance():

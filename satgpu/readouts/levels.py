@@ -19,6 +19,7 @@ _FIRM = 0.95
 _INTERPOLATED_FROM = 5
 # Below this share a curve has no plateau: it is noise.
 _NOTHING = 0.02
+_OF_THE_HIGHEST = 0.2
 
 
 def degrees_at_least(share: np.ndarray, level: float) -> list[tuple[int, int]]:
@@ -33,7 +34,11 @@ def degrees_at_least(share: np.ndarray, level: float) -> list[tuple[int, int]]:
 
 
 def plateau(share: np.ndarray) -> float:
-    """Median share over the connected run of degrees that holds the maximum, at least half as high; NaN where none."""
+    """Median share over the connected run of degrees that holds the maximum, at least half as high; NaN where none.
+
+    The maximum is that of the degrees from 5 on, unless they stay below a fifth of the highest: the few numbers
+    below are often higher than a plateau that reaches to degree 40 or 80, and say nothing about where it ends.
+    """
     run = _run_of_maximum(share)
     return math.nan if run is None else float(np.median(share[run[0] - 1 : run[1]]))
 
@@ -82,10 +87,16 @@ def interval_over_draws(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _run_of_maximum(share: np.ndarray) -> tuple[int, int] | None:
-    top = float(np.max(share))
+    share = np.asarray(share)
+    top = float(share.max())
     if not top > _NOTHING:
         return None
-    peak = int(np.argmax(share)) + 1
+    beyond = share[_INTERPOLATED_FROM - 1 :]
+    if len(beyond) and beyond.max() >= max(_NOTHING, top * _OF_THE_HIGHEST):
+        top = float(beyond.max())
+        peak = int(np.argmax(beyond)) + _INTERPOLATED_FROM
+    else:
+        peak = int(np.argmax(share)) + 1
     return next(run for run in degrees_at_least(share, top / 2) if run[0] <= peak <= run[1])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-ROOMS = ("satgpu.validation.gate_transfer", "satgpu.validation.gate_changes")
+ROOMS = ("satgpu.validation.gate_transfer", "satgpu.validation.gate_local", "satgpu.validation.gate_changes")
 
 
 @dataclass(frozen=True)
