@@ -7,7 +7,7 @@ from itertools import combinations
 import pandas as pd
 
 from satgpu.answers.sentences import all_within, listed, own, plain, printed, simes, tally
-from satgpu.answers.tables import contrasts, difference, differences, given, p_above, pairs
+from satgpu.answers.tables import contrasts, difference, differences, extreme, given, p_above, pairs
 from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run
 
@@ -105,7 +105,7 @@ def alike(rows: pd.DataFrame, what: str, at: list[str]) -> tuple[str, dict, Verd
     cell, a, b = couples[widest]
     units = {"span_deg": Unit.DEGREES}
     values = {f"at{i}": given(cell[name].iloc[0], units.get(name, Unit.KM)) for i, name in enumerate(at)}
-    values |= {"a": plain(a), "b": plain(b), "gap": difference(gaps.loc[widest]), "n": f"{len(couples)} pairs"}
+    values |= {"a": plain(a), "b": plain(b), "gap": extreme(gaps.loc[widest]), "n": f"{len(couples)} pairs"}
     where = ", ".join(f"{{at{i}}}" for i in range(len(at)))
     statement = f"of {{n}} the advantages differ most at {where}: {{a}} less {{b}} {{gap}}"
     return statement, values, verdict, p
@@ -126,6 +126,6 @@ def _printed_regression(run: Run) -> Answer:
     rows = regression(run)
     verdict, p = all_within(rows, high=0.0)
     most = rows.loc[rows["difference"].idxmax()]
-    values = {"most": difference(most, Unit.NUMBER), "at": given(most["scale_km"])}
+    values = {"most": extreme(most, Unit.NUMBER), "at": given(most["scale_km"])}
     statement = "R² of {second} less that of {first} is at most {most}, at {at}"
     return printed(run, "patterns.use_first", "For regression: use L=10", statement, values, verdict, p)

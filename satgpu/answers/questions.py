@@ -20,6 +20,7 @@ ORDER = (
     "fields",
     "resolution",
     "sweet_spot",
+    "world_map",
     "region_size",
     "patterns",
     "scale_region",

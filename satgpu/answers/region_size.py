@@ -7,7 +7,7 @@ from itertools import combinations
 import pandas as pd
 
 from satgpu.answers.sentences import all_within, decided, judged, own, printed, simes
-from satgpu.answers.tables import contrasts, difference, differences, given, means, p_above, pairs
+from satgpu.answers.tables import contrasts, difference, differences, extreme, given, means, p_above, pairs
 from satgpu.answers.types import Answer, Unit
 from satgpu.run.read import Run, is_starved
 
@@ -103,9 +103,10 @@ def _printed_gain(run: Run) -> Answer:
     statement = "the same number of points, regions up to 50°: no region was read"
     if len(cells):
         least, most = cells.loc[cells["difference"].idxmin()], cells.loc[cells["difference"].idxmax()]
-        values = {"least": difference(least), "least_at": given(least["span_deg"], Unit.DEGREES)}
-        values |= {"most": difference(most), "most_at": given(most["span_deg"], Unit.DEGREES)}
-        statement = "in regions up to 50° {second} less {first} goes from {least} ({least_at}) to {most} ({most_at})"
+        values = {"least": extreme(least), "least_at": given(least["span_deg"], Unit.DEGREES)}
+        values |= {"most": extreme(most), "most_at": given(most["span_deg"], Unit.DEGREES)}
+        statement = "in regions up to 50° {second} less {first} is {least} ({least_at})"
+        statement += " to {most} ({most_at})" if len(cells) > 1 else ""
     return printed(run, "region_size.gain", claim, statement, values, verdict, p, _CALL)
 
 
@@ -118,7 +119,7 @@ def _printed_smaller(run: Run, cells: dict[float, pd.DataFrame]) -> Answer:
     worst = gaps["difference"].idxmin()
     if gaps.loc[worst, "difference"] < 0:
         small, large = couples[worst]
-        values |= {"gap": difference(gaps.loc[worst]), "small": given(small, Unit.DEGREES)}
+        values |= {"gap": extreme(gaps.loc[worst]), "small": given(small, Unit.DEGREES)}
         values |= {"large": given(large, Unit.DEGREES)}
         statement += "; yet {small} less {large} is {gap}"
     claim = "Smaller regions favour L=40: constraining the region's size helps it"

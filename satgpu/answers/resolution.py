@@ -80,15 +80,22 @@ def _probes(run: Run, sampling: str) -> Answer:
     values["belongs"] = conditions(run, sampling)
     statement = f"{{where}} the skill of probes crosses {{threshold}} at: {words}"
     verdict, p = Verdict.UNDECIDED, None
-    if run.pair and set(run.pair) <= set(found):
+    if run.pair and set(run.pair) <= set(found) and not _both_beyond(*(found[name] for name in run.pair)):
         ratio = the_ratio(run, sampling)
-        values["ratio"] = ratio
-        statement += "; {second} reads cells {ratio} times as wide as {first}"
+        beyond = any(found[name].censored for name in run.pair)  # a crossing beyond the scales counts as the last one
+        bound = ("at least " if ratio.value > 1 else "at most ") if beyond else ""
+        values |= {"ratio": ratio, "bound": bound}
+        statement += "; {second} reads cells {bound}{ratio} times as wide as {first}"
         p = _p_of_ratio(ratio)
         verdict = Verdict.SUPPORTED if p is not None and p < 0.05 else Verdict.UNDECIDED
     statement += " ({belongs})"
     call = "satgpu.answers.resolution.table(run)"
     return own(run, f"resolution.{sampling}", statement, values, verdict, p, call)
+
+
+def _both_beyond(first: Estimate, second: Estimate) -> bool:
+    """Both finer than the finest scale, or both coarser than the coarsest: nothing tells them apart."""
+    return bool(first.censored) and first.censored is second.censored
 
 
 @once

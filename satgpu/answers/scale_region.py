@@ -6,7 +6,7 @@ import pandas as pd
 
 from satgpu.answers.patterns import alike
 from satgpu.answers.sentences import all_within, listed, own, printed, simes, tally
-from satgpu.answers.tables import difference, differences, given, means, pairs
+from satgpu.answers.tables import difference, differences, extreme, given, means, pairs
 from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run, is_starved
 
@@ -84,7 +84,7 @@ def _printed_within(run: Run, name: str, claim: str, cells: pd.DataFrame, low: f
     values = {"n": f"{len(cells)} cells"}
     for end, i in (("least", cells["difference"].idxmin()), ("most", cells["difference"].idxmax())):
         row = cells.loc[i]
-        values |= {end: difference(row), f"{end}_region": row["region"]}
+        values |= {end: extreme(row), f"{end}_region": row["region"]}
         values |= {f"{end}_span": given(row["span_deg"], Unit.DEGREES), f"{end}_at": given(row["scale_km"])}
     statement = "in {n} {second} less {first} goes from {least} ({least_region}, {least_span}, {least_at}) to {most} "
     statement += "({most_region}, {most_span}, {most_at})"

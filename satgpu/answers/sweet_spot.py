@@ -7,7 +7,7 @@ import pandas as pd
 from satgpu.answers import patterns
 from satgpu.answers.peak import Peak, peak
 from satgpu.answers.sentences import all_within, judged, own, printed, ranges, simes, tally
-from satgpu.answers.tables import contrasts, difference, differences, given, means, p_above, pairs, probe_rows
+from satgpu.answers.tables import contrasts, differences, extreme, given, means, p_above, pairs, probe_rows
 from satgpu.answers.types import Answer, Verdict
 from satgpu.run.read import Run, once
 
@@ -96,8 +96,8 @@ def _printed_global(run: Run) -> Answer:
     cells = pd.concat([table(run), patterns.table(run)], ignore_index=True)
     verdict, p = all_within(cells, high=0.0)
     most, least = cells.loc[cells["difference"].idxmax()], cells.loc[cells["difference"].idxmin()]
-    values = {"most": difference(most), "most_at": given(most["scale_km"])}
-    values |= {"least": difference(least), "least_at": given(least["scale_km"]), "n": f"{len(cells)} global tasks"}
+    values = {"most": extreme(most), "most_at": given(most["scale_km"])}
+    values |= {"least": extreme(least), "least_at": given(least["scale_km"]), "n": f"{len(cells)} global tasks"}
     statement = "over {n} {second} less {first} goes from {least} ({least_at}) to {most} ({most_at})"
     return printed(run, "sweet_spot.global", "For global tasks: use L=10", statement, values, verdict, p, _CALL)
 

@@ -14,6 +14,7 @@ from scipy import stats
 
 from satgpu.answers import compare
 from satgpu.answers import means as encoder_means
+from satgpu.answers.moderated import moderated
 from satgpu.answers.pairs import paired_rows
 from satgpu.answers.skill import skill
 from satgpu.answers.types import Estimate, Unit
@@ -56,7 +57,8 @@ def differences(
     rows, pair = probe_rows(run, experiments, value, sampling), pair or run.pair
     if not pair or not set(pair) <= set(rows["encoder"]):
         return pd.DataFrame(columns=columns)
-    table = compare.compare(rows, *pair, by=by, value=value)
+    rows = _whole_replicates(rows, by) if run.looks else rows
+    table = compare.compare(rows, *pair, by=by, value=value, looks=run.looks)
     return pd.concat([table, encoder_means.learned_differences(rows, *pair, by, value)[LEARNED_COLUMNS]], axis=1)
 
 
@@ -82,10 +84,14 @@ def contrasts(sides: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFram
     """For each (rows, others) of ``pairs``: mean difference of rows less that of others, paired by replicate.
 
     Returns:
-        DataFrame[difference, low, high, t, df, p, q, n_replicates], in the order given.
+        DataFrame[difference, low, high, t, df, p, n_replicates], in the order given.
     """
     gaps = [_by_replicate(rows) - _by_replicate(others) for rows, others in sides]
-    return compare.contrasts(pd.concat(gaps, axis=1).T.to_numpy(dtype=float))
+    rounding = np.array([_rounding(rows) + _rounding(others) for rows, others in sides])
+    found = moderated(pd.concat(gaps, axis=1).T.to_numpy(dtype=float), rounding_C=rounding)
+    low, high = found.interval()
+    df = np.where(found.n > 1, found.df, np.nan)
+    return pd.DataFrame(dict(zip(TEST_COLUMNS, (found.mean, low, high, found.t, df, found.p, found.n), strict=True)))
 
 
 @once
@@ -133,6 +139,11 @@ def mean(row: pd.Series | dict, unit: Unit = Unit.SHARE) -> Estimate:
     return Estimate(float(row["mean"]), float(row["low"]), float(row["high"]), int(row["n_replicates"]), unit)
 
 
+def extreme(row: pd.Series | dict, unit: Unit = Unit.POINTS) -> Estimate:
+    """A row chosen for being the largest or smallest, without its interval, which knows nothing of the choice."""
+    return Estimate(float(row["difference"]), n=0, unit=unit)
+
+
 def given(value: float, unit: Unit = Unit.KM) -> Estimate:
     """A number that was chosen, not measured: a scale, a width, a count. It has no interval to miss."""
     return Estimate(float(value), n=0, unit=unit)
@@ -147,7 +158,24 @@ def p_above(table: pd.DataFrame, x: float) -> np.ndarray:
 
 
 def _by_replicate(rows: pd.DataFrame) -> pd.Series:
-    return rows.groupby("replicate")["difference"].mean()
+    """Mean difference of each replicate that has all of the rows' cells: later looks leave decided cells out."""
+    groups = rows.groupby("replicate")["difference"]
+    return groups.mean()[groups.size() == groups.size().max()]
+
+
+def _rounding(rows: pd.DataFrame) -> float:
+    """Variance of a replicate's mean that comes of the steps of 1/n_test in two accuracies; 0 where unknown."""
+    if "n_test" not in rows:
+        return 0.0
+    per_pair = 1 / (6 * rows["n_test"].clip(lower=1) ** 2)
+    return float((per_pair.groupby(rows["replicate"]).sum() / rows.groupby("replicate").size() ** 2).mean())
+
+
+def _whole_replicates(rows: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
+    """The replicates in which a cell of ``by`` has all of its tasks: later looks leave decided tasks out."""
+    keys = [rows[name] for name in by] or [pd.Series("all", index=rows.index)]
+    size = rows.groupby([*keys, rows["encoder"], rows["replicate"]], dropna=False)["replicate"].transform("size")
+    return rows[size == size.groupby([*keys, rows["encoder"]], dropna=False).transform("max")]
 
 
 def _of_one_replicate(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def experiment_table(run: Run, name: str) -> Table:
                 percent(row["second_mean"]),
                 text(difference(row)),
                 leads[row["verdict"]],
-                *([text(learned_difference(row))] if mixed else []),
+                *([text(learned_difference(row)) if row["mixed"] else ""] if mixed else []),
             ]
             for row in module.table(run).to_dict("records")
         ]

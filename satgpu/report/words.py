@@ -49,7 +49,7 @@ def _bare(value: float, unit: Unit) -> str:
         return km_text(value)
     if unit in (Unit.DEGREES, Unit.DEGREE_L):
         return f"{value:.3g}"
-    return f"{value:,}" if float(value).is_integer() else f"{value:.3f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
 def sentence(answer: Answer) -> str:

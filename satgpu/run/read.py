@@ -213,6 +213,11 @@ class Run:
             raise UserError(f"config.yaml of this run cannot be read ({type(error).__name__}); restore it") from None
 
     @property
+    def looks(self) -> tuple[tuple[int, float], ...]:
+        """(replicates, level) of each look at the growing table, planned before the first; () for one look at all."""
+        return tuple((int(replicates), float(level)) for replicates, level in self.config.get("looks") or ())
+
+    @property
     def skill_threshold(self) -> float:
         """The skill at which a scale counts as read: the run's option, 0.5 where its configuration doesn't say."""
         try:
