@@ -95,6 +95,16 @@ def test_table_and_words():
     assert "of 3" in str(curve) and "14153 to 14153 km" in str(curve)
 
 
+def test_labels_that_suffice_by_count_but_not_by_gain_are_said():
+    def thin(lonlat_deg):  # forty numbers spread over four hundred harmonics
+        return _sh(20)(lonlat_deg) @ torch.randn(400, 40, generator=_g(3), dtype=torch.float64)
+
+    curve = transfer_function(thin, n_labels=420, n_test=200, l_max=20, replicates=1)
+    assert any("n-limited: twice the labels would raise" in note for note in curve.notes)
+    plenty = transfer_function(_mix, n_labels=2000, n_test=200, l_max=8, replicates=1)
+    assert not any(note.startswith("n-limited") for note in plenty.notes)
+
+
 def test_too_few_labels_for_the_width_are_said_and_the_ceiling_is_measured_all_the_same():
     curve = transfer_function(_mix, **{**SMALL, "n_labels": 60})
     assert any(note.startswith("n-limited") for note in curve.notes)

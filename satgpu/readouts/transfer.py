@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 READERS = ("linear", "mlp", "neighbours", "coordinates")
 _HEADLINE_LABELS_A_DIMENSION = 10
-_GAIN_OF_TWICE = 0.05  # a share that twice the labels would raise by more is short of labels
+# Short of labels: twice as many would raise a share, or the capacity by a part of it, by more.
+_GAIN_OF_A_SHARE, _GAIN_OF_CAPACITY = 0.05, 0.2
 Interval = tuple[float, float]
 
 
@@ -125,7 +126,7 @@ class Measured:
     dropped: int = 0
     ceiling: np.ndarray | None = None
     rank: int | None = None
-    gain_of_twice: float = 0.0  # most that twice the labels would add at any degree, predicted
+    gain: tuple[float, float] = (0.0, 0.0)  # of twice the labels, predicted: most at any degree; part of the capacity
 
 
 def transfer_function(
@@ -279,11 +280,14 @@ def _notes(
     share: np.ndarray, edge_L: np.ndarray, dim: int, found: Sequence[Measured], n_labels: int, reader: str
 ) -> tuple[str, ...]:
     notes = []
-    dropped, gain = max(m.dropped for m in found), float(np.mean([m.gain_of_twice for m in found]))
+    dropped = max(m.dropped for m in found)
+    of_a_share, of_capacity = np.mean([m.gain for m in found], axis=0)
     if reader == "linear" and n_labels < _HEADLINE_LABELS_A_DIMENSION * (dim - dropped):
         notes.append(f"n-limited: {n_labels} labels are fewer than 10 for each of {dim - dropped} dimensions")
-    elif gain > _GAIN_OF_TWICE:
-        notes.append(f"n-limited: twice the labels would raise a share by {gain:.2f}")
+    elif of_a_share > _GAIN_OF_A_SHARE or of_capacity > _GAIN_OF_CAPACITY:
+        notes.append(
+            f"n-limited: twice the labels would raise a share by {of_a_share:.2f}, capacity by {of_capacity:.0%}"
+        )
     height = plateau(share)
     if np.isnan(height):
         notes.append("nothing is read at any degree")
@@ -341,14 +345,17 @@ def _read_linearly(draw: Draw, l_max: int, noise: float) -> Measured:
         dropped=curve.dropped,
         ceiling=curve.ceiling.numpy(),
         rank=curve.rank,
-        gain_of_twice=_gain_of_twice(curve, draw.n, noise),
+        gain=_gain_of_twice(curve, draw.n, noise),
     )
 
 
-def _gain_of_twice(curve: LinearCurve, n: int, noise: float) -> float:
-    """Most that twice the labels would add to the share of any degree; 0 where there are too few to predict from."""
+def _gain_of_twice(curve: LinearCurve, n: int, noise: float) -> tuple[float, float]:
+    """What twice the labels would add: most to the share of any degree, and to the capacity as a part of it.
+
+    0 where there are too few labels to predict from; they are short then by the rule of 10 a dimension.
+    """
     if torch.isnan(curve.ceiling).any():
-        return 0.0
+        return 0.0, 0.0
     per_degree = 2 * np.arange(1, len(curve.share) + 1) + 1
     once, twice = predicted_share(
         curve.eigenvalues[: curve.rank].numpy(),
@@ -356,7 +363,8 @@ def _gain_of_twice(curve: LinearCurve, n: int, noise: float) -> float:
         np.array([n, 2 * n]),
         noise,
     )
-    return float((twice - once).max())
+    capacity = max(float(once @ per_degree), 1.0)
+    return float((twice - once).max()), float((twice - once) @ per_degree) / capacity
 
 
 def _with_ceiling(found: Measured, draw: Draw, l_max: int) -> Measured:
