@@ -44,7 +44,7 @@ def numbers_table(curves: list[TransferFunction]) -> str:
         read = _with_interval(c.capacity, c.capacity_interval)
         lines.append(
             f"| `{c.name}` | {c.rank} of {c.dim} | {held} | {c.beyond_l_max:.0f} | {read}{limited} |"
-            f" {c.plateau:.2f} | {_with_interval(c.cutoff_km, c.cutoff_km_interval)} | {runs} |"
+            f" {c.plateau:.2f} | {_cutoff(c)} | {runs} |"
         )
     return "\n".join(lines)
 
@@ -57,6 +57,13 @@ def curve_table(curves: list[TransferFunction], which: str) -> str:
         values = " | ".join(f"{getattr(c, which)[d - 1]:.2f}".replace("-0.00", "0.00") for d in degrees)
         lines.append(f"| `{c.name}` | {values} |")
     return "\n".join(lines)
+
+
+def _cutoff(curve: TransferFunction) -> str:
+    """In km; a share that doesn't fall within l_max ends finer than that."""
+    if curve.cutoff_km == 0:
+        return f"finer than {curve.scale_km[-1]:.0f}"
+    return _with_interval(curve.cutoff_km, curve.cutoff_km_interval)
 
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:

@@ -245,6 +245,8 @@ def summarise(
     for key, per_draw in numbers.items():
         mean, *limits = (float(v) for v in interval_over_draws(per_draw))
         values |= {key: mean, f"{key}_interval": tuple(limits)}
+    if (numbers["cutoff_km"] == 0).any():  # not reached within l_max in some draws: no mean of it
+        values["cutoff_km_interval"] = (0.0, float(numbers["cutoff_km"].max()))
     # Of the mean curve, so that the numbers of a table belong to the curve beside it.
     values |= {"plateau": plateau(share), "cutoff_km": cutoff_km(share)}
     composite, *composite_limits = interval_over_draws(np.stack([m.composite for m in found]))
