@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.answers import probe_resolution, resolution_ratio, resolution_text, skill
+from satgpu.answers import probe_resolution, resolution_ratio, skill
+from satgpu.answers.resolution import estimate
 from satgpu.answers.skill import crossing_km
 from satgpu.errors import UserError
+from satgpu.report.words import text
 
 ONE = synthetic.Planted("one", 500.0)
 
@@ -72,13 +74,13 @@ def test_threshold_is_an_option():
 def test_finer_than_the_finest_scale_is_censored():
     found = resolution(study(resolution_km=30))
     assert found["censored"] == "finer than" and found["resolution_km"] == 100 and found["low_km"] == 0
-    assert resolution_text(found) == "finer than 100 km"
+    assert text(estimate(found)) == "finer than 100 km"
 
 
 def test_never_reached_is_censored():
     found = resolution(study(resolution_km=9000))
     assert found["censored"] == "not reached by" and found["resolution_km"] == 2500 and np.isinf(found["high_km"])
-    assert resolution_text(found) == "not reached by 2500 km"
+    assert text(estimate(found)) == "not reached by 2500 km"
 
 
 def test_bound_is_open_where_some_draws_do_not_cross():
@@ -89,7 +91,7 @@ def test_bound_is_open_where_some_draws_do_not_cross():
 def test_crossing_among_starved_scales_leaves_the_fine_side_open():
     fine = resolution(study(resolution_km=120))
     assert fine["starved"] and fine["low_km"] == 0 and fine["high_km"] < 200
-    assert "open to" in resolution_text(fine) and "starved" in resolution_text(fine)
+    assert "[open, " in text(estimate(fine))
     coarse = resolution(study(resolution_km=500))
     assert not coarse["starved"] and coarse["low_km"] > 0
     assert coarse["starved_up_to_km"] == 225
@@ -98,7 +100,7 @@ def test_crossing_among_starved_scales_leaves_the_fine_side_open():
 def test_one_replicate_has_no_interval():
     found = resolution(study(replicates=1))
     assert np.isnan(found["low_km"]) and np.isnan(found["high_km"])
-    assert "no interval" in resolution_text(found)
+    assert "no interval" in text(estimate(found))
 
 
 def test_each_extent_density_probe_and_scaling_has_its_own_row():
@@ -151,7 +153,7 @@ def pair(first_km, second_km, seed=0, replicates=3):
 
 def test_ratio_of_two_resolutions_is_covered():
     found = [resolution_ratio(pair(800.0, 500.0, seed), "first", "second") for seed in range(30)]
-    assert np.median([ratio.mean for ratio in found]) == pytest.approx(500 / 800, rel=0.08)
+    assert np.median([ratio.value for ratio in found]) == pytest.approx(500 / 800, rel=0.08)
     assert np.mean([ratio.low <= 500 / 800 <= ratio.high for ratio in found]) >= 0.85
     assert all(ratio.high < 1 for ratio in found)
 

@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.answers import Run, is_starved, probe_resolution, read_results, read_run, read_similarity
+import satgpu
+from satgpu.answers import (
+    Run,
+    is_starved,
+    kernel_resolutions,
+    probe_resolution,
+    read_results,
+    read_run,
+    read_similarity,
+)
 from satgpu.errors import UserError
 from satgpu.run.read import typed
 
@@ -143,6 +152,11 @@ def test_a_table_as_pandas_reads_it_gets_the_kinds_of_its_rows(tmp_path, results
     raw = pd.read_csv(tmp_path / "results.csv")
     assert raw["failure"].isna().all()
     pd.testing.assert_frame_equal(probe_resolution(raw), probe_resolution(results))
+    names, by = ("satclip-vit16-l10", "satclip-vit16-l40"), ["experiment", "scale_km"]
+    pd.testing.assert_frame_equal(satgpu.compare(raw, *names, by=by), satgpu.compare(results, *names, by=by))
+    synthetic.make_similarity(places=2).to_csv(tmp_path / "similarity.csv", index=False)
+    similarity = pd.read_csv(tmp_path / "similarity.csv")
+    pd.testing.assert_frame_equal(kernel_resolutions(similarity), kernel_resolutions(read_similarity(tmp_path)))
     assert (typed(raw)["failure"] == "").all() and typed(raw)["converged"].dtype == bool
 
 

@@ -21,7 +21,7 @@ The files are found by their names; the order on the page is that of ``ORDER`` h
 from satgpu.answers.intervals import mean_interval, summarise
 from satgpu.answers.published import load_published, published_answers
 from satgpu.answers.questions import answer_run
-from satgpu.answers.skill import probe_resolution, resolution_ratio, resolution_text, skill
+from satgpu.answers.skill import probe_resolution, resolution_ratio, skill
 from satgpu.answers.types import Answer, Censoring, Estimate, Source, Unit, Verdict
 from satgpu.readouts.kernel import (
     KernelResolution,
@@ -54,7 +54,6 @@ __all__ = [
     "read_similarity",
     "resolution_from_kernel",
     "resolution_ratio",
-    "resolution_text",
     "similarity_curve",
     "skill",
     "summarise",

@@ -17,17 +17,9 @@ from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.types import Estimate, Unit
 
 
-class Interval(Estimate):
-    """An estimate whose value is also called its mean."""
-
-    @property
-    def mean(self) -> float:
-        return self.value
-
-
 def mean_interval(
     values: Sequence[float], confidence: float = 0.95, unit: Unit = Unit.NUMBER, rounding: float = 0.0
-) -> Interval:
+) -> Estimate:
     """Mean of the replicates with Student's interval.
 
     Args:
@@ -47,13 +39,13 @@ def mean_interval(
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
     if len(values) == 0:
-        return Interval(np.nan, n=0, unit=unit)
+        return Estimate(np.nan, n=0, unit=unit)
     mean = float(values.mean())
     if len(values) == 1:
-        return Interval(mean, n=1, unit=unit)
+        return Estimate(mean, n=1, unit=unit)
     se = np.sqrt(max(values.var(ddof=1), rounding) / len(values))
     reach = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * se)
-    return Interval(mean, mean - reach, mean + reach, len(values), unit)
+    return Estimate(mean, mean - reach, mean + reach, len(values), unit)
 
 
 def summarise(

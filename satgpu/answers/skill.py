@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from satgpu.answers.intervals import Interval
+from satgpu.answers.types import Estimate
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.run.read import STARVED_POINTS_PER_CELL, scored_rows
@@ -95,7 +95,7 @@ def probe_resolution(
 
 def resolution_ratio(
     table: pd.DataFrame, first: str, second: str, threshold: float = 0.5, confidence: float = 0.95, seed: int = 0
-) -> Interval:
+) -> Estimate:
     """Resolution of ``second`` as a share of that of ``first``, at equal points, labels and density.
 
     Replicates are drawn for both at once, so what they share cancels; it says
@@ -106,7 +106,7 @@ def resolution_ratio(
         table: rows of one experiment, extent, sampling and kind of probe.
 
     Returns:
-        Interval; below 1 where the second is finer, NaN bounds for one replicate.
+        Estimate; below 1 where the second is finer, NaN bounds for one replicate.
     """
     rows = scored_rows(table)
     rows = rows.assign(skill=skill(rows))
@@ -118,9 +118,9 @@ def resolution_ratio(
     middle = [np.clip(_log_crossing(np.log(c.scales_km), c.mean_S, threshold)[0], *ends) for c in curves]
     ratio, n = float(np.exp(middle[1] - middle[0])), len(curves[0].skill_RS)
     if n < 2:
-        return Interval(ratio, np.nan, np.nan, n)
+        return Estimate(ratio, np.nan, np.nan, n)
     draws = [np.clip(_crossing_draws(c, threshold, confidence, seed, i), *ends) for i, c in enumerate(curves)]
-    return Interval(ratio, *percentiles(np.exp(draws[1] - draws[0]), confidence), n)
+    return Estimate(ratio, *percentiles(np.exp(draws[1] - draws[0]), confidence), n)
 
 
 RESOLUTION_COLUMNS = (
@@ -141,18 +141,6 @@ RESOLUTION_COLUMNS = (
     "extent_km2_low",
     "extent_km2_high",
 )
-
-
-def resolution_text(row: pd.Series | dict) -> str:
-    """A row of ``probe_resolution`` for people: ``610 km (540 to 690)``, ``finer than 100 km``."""
-    value = f"{row['resolution_km']:.0f} km"
-    if row["censored"]:
-        return f"{row['censored']} {value}"
-    if np.isnan(row["low_km"]):
-        return f"{value} (one replicate: no interval)"
-    low = "open" if row["low_km"] == 0 else f"{row['low_km']:.0f}"
-    high = "open" if np.isinf(row["high_km"]) else f"{row['high_km']:.0f}"
-    return f"{value} ({low} to {high}{', starved' if row['starved'] else ''})"
 
 
 @dataclass(frozen=True)

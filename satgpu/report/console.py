@@ -6,12 +6,13 @@ from rich.table import Table
 
 from satgpu.answers import similarity
 from satgpu.answers.questions import answer_run, questions
+from satgpu.answers.sentences import plain
 from satgpu.answers.tables import difference, learned_difference, mean, means
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
 from .contents import line, resolutions
-from .words import pattern_label, percent, text
+from .words import percent, text
 
 
 def print_tables(run: Run, console: Console) -> None:
@@ -75,7 +76,7 @@ def experiment_table(run: Run, name: str) -> Table:
 
 
 def _factors(row: dict, by: dict[str, str]) -> list[str]:
-    return [f"{row[name]:g}" if isinstance(row[name], (int, float)) else pattern_label(row[name]) for name in by]
+    return [f"{row[name]:g}" if isinstance(row[name], (int, float)) else plain(row[name]) for name in by]
 
 
 def similarity_table(run: Run) -> Table:

@@ -7,6 +7,7 @@ from satgpu.answers.compare import POOLED
 from satgpu.answers.published import published_answers
 from satgpu.answers.questions import questions
 from satgpu.answers.resolution import headline
+from satgpu.answers.sentences import listing
 from satgpu.answers.tables import NEAREST
 from satgpu.answers.types import Answer, Estimate, Source, Verdict
 from satgpu.run.names import encoder_label
@@ -14,7 +15,7 @@ from satgpu.run.read import Run
 
 from .figures import question_of
 from .sheet import Picture
-from .words import count, listing, sentence, text
+from .words import count, sentence, text
 
 
 @dataclass(frozen=True)

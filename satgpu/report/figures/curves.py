@@ -10,7 +10,7 @@ from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
 from ..sheet import Picture, close_figure
-from ..style import INK, QUIET, percent_axis, reference_line, say_empty, styles_of
+from ..style import INK, QUIET, EncoderStyle, percent_axis, reference_line, say_empty, styles_of
 from ..words import percent
 
 
@@ -21,7 +21,7 @@ def plot_means(axes: Axes, run: Run, means: pd.DataFrame, x: str, positions: dic
         means: columns encoder, ``x``, mean, low, high.
         positions: value of ``x`` to place on the axis, for categories.
     """
-    handles = []
+    handles, lucky = [], 0
     for spec in [*run.compared, *run.controls, NEAREST, SHUFFLED]:
         curve = means[means["encoder"] == spec].sort_values(x)
         if curve.empty:
@@ -33,7 +33,20 @@ def plot_means(axes: Axes, run: Run, means: pd.DataFrame, x: str, positions: dic
         )
         axes.plot(places, curve["mean"], zorder=2 if style.control else 3, **style.line_options())
         handles.append(style.handle())
-    return handles
+        lucky += _those_that_learned(axes, curve, places, style) if spec in run.compared else 0
+    return [*handles, LEARNED_HANDLE] if lucky else handles
+
+
+LEARNED_HANDLE = Line2D([], [], color=QUIET, marker="_", linestyle="", label="probes that learned, alone")
+
+
+def _those_that_learned(axes: Axes, curve: pd.DataFrame, places: pd.Series, style: EncoderStyle) -> int:
+    """A dash at the mean of the probes that learned, where others of the cell never did; returns how many."""
+    if "skill_mean" not in curve:
+        return 0
+    apart = curve["skill_mean"] - curve["mean"] > 0.002  # the two are one where every probe learned
+    axes.plot(places[apart], curve.loc[apart, "skill_mean"], color=style.colour, marker="_", markersize=9, linestyle="")
+    return int(apart.sum())
 
 
 def plot_difference(

@@ -9,12 +9,12 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from satgpu.answers.sentences import plain
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
 from ..sheet import Picture, close_figure
 from ..style import COMPARED_MARKERS, INK, QUIET, log_km_axis, percent_axis, say_empty, styles_of
-from ..words import pattern_label
 
 PATTERN_COLOURS = ("#1c2430", "#1f4e9c", "#00876c", "#b5367a", "#e8871e", "#6b4423")
 UNDECIDED_PATCH = Patch(facecolor="white", edgecolor=QUIET, hatch="////", label="undecided")
@@ -94,7 +94,7 @@ def pattern_handle(i: int, name: str) -> Line2D:
         marker=COMPARED_MARKERS[k],
         markersize=4.5,
         linewidth=1.4,
-        label=pattern_label(name),
+        label=plain(name),
     )
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from satgpu.answers import patterns
+from satgpu.answers.sentences import plain
 from satgpu.answers.tables import means
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import INK, log_km_axis
-from ..words import pattern_label, sentence
+from ..words import sentence
 from .curves import difference_limits
 from .heatmap import (
     UNDECIDED_PATCH,
@@ -37,7 +38,7 @@ def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture |
     if table.empty:
         return accuracy_only(run, figure, axes, means(run, "patterns", ("pattern", "scale_km")), "pattern", NAME, PLAIN)
     names, scales = in_order(table["pattern"], PATTERN_ORDER), sorted(table["scale_km"].unique())
-    labels = [pattern_label(name) for name in names]
+    labels = [plain(name) for name in names]
     image = draw_heatmap(axes[0], table, "pattern", "scale_km", *winner_colours(run, table), names, scales, labels)
     axes[0].set_xlabel("scale (km)")
     axes[0].set_title("at equal scale")

@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from satgpu.answers import published
+from satgpu.answers.sentences import plain
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import INK, QUIET, log_km_axis, percent_axis, styles_of
-from ..words import pattern_label, sentence
+from ..words import sentence
 
 NAME, TITLE = "published", "This run beside the published numbers"
 
@@ -30,7 +31,7 @@ def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture |
     figure, axes = open_sheet(len(names), narrow, height_in=2.9, columns=3)
     for panel, name in zip(axes, names, strict=True):
         rows = table[table["table"] == name]
-        panel.set_title(pattern_label(name))
+        panel.set_title(plain(name))
         _curves(panel, run, rows, name) if name in CURVES else _cloud(panel, run, rows, name)
     close_figure(figure, TITLE, [_handle(run, i, ours) for i in (0, 1) for ours in (True, False)], run)
     caption = (
