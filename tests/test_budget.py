@@ -66,7 +66,8 @@ def test_crossings_are_interpolated_in_log_n_and_censored_at_both_ends():
     n = np.array([100, 200, 400])
     found = _crossings(n, np.array([[0.4, 0.6, 0.7], [0.6, 0.7, 0.8], [0.1, 0.2, 0.3]]), 0.5)
     assert found[0] == pytest.approx(100 * math.sqrt(2)) and found[1] == 100 and math.isinf(found[2])
-    assert math.isinf(_summary(found).high) and _summary(found).low == 100
+    assert math.isinf(_summary(found, 100).high) and _summary(found, 100).low == 100
+    assert _summary(np.array([100.0, 100.0]), 100).at_most and not _summary(found[:2], 100).at_most
 
 
 def test_labels_saved_against_baseline_and_bound(budget, coordinates):

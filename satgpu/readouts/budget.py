@@ -15,11 +15,17 @@ from satgpu.readouts.transfer import TransferFunction
 
 @dataclass(frozen=True)
 class Labels:
-    """A number of labels with its 95 % interval over draws; inf where the ladder's largest doesn't suffice."""
+    """A number of labels with its 95 % interval over draws; inf where the ladder's largest doesn't suffice.
+
+    Args:
+        n, low, high: labels.
+        at_most: the ladder's smallest number suffices in every draw: fewer may do.
+    """
 
     n: float
     low: float
     high: float
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class LabelBudget:
         Raises:
             UserError: the scale lies beyond the degrees measured.
         """
-        return _summary(_crossings(self.n_labels, self._draws_at(scale_km), level))
+        return _summary(_crossings(self.n_labels, self._draws_at(scale_km), level), self.n_labels[0])
 
     def labels_to_read_composite(self, prior: str, level: float) -> Labels:
         """The same for composite fields; the interval is that of the shares, since draws are not kept."""
@@ -70,7 +76,7 @@ class LabelBudget:
             )
         )
         n, most, least = (float(_crossings(self.n_labels, v, level)[0]) for v in (value, low, high))
-        return Labels(n, least, most)
+        return Labels(n, least, most, at_most=n == self.n_labels[0])
 
     def against(self, coordinates: LabelBudget, scales_km: list[float], level: float = READ) -> pd.DataFrame:
         """Labels saved against the adaptive baseline, and lost against the bound, at some scales.
@@ -98,8 +104,8 @@ class LabelBudget:
     def _row_against(self, coordinates: LabelBudget, scale_km: float, level: float) -> dict:
         own_R, base_R = (_crossings(b.n_labels, b._draws_at(scale_km), level) for b in (self, coordinates))
         bound = np.array([[_at(scale_km, c.bound) for c in coordinates.curves]])
-        row: dict = {"scale_km": scale_km}
-        for name, labels in (("labels", _summary(own_R)), ("baseline", _summary(base_R))):
+        row, first = {"scale_km": scale_km}, self.n_labels[0]
+        for name, labels in (("labels", _summary(own_R, first)), ("baseline", _summary(base_R, first))):
             row |= {name: labels.n, f"{name}_low": labels.low, f"{name}_high": labels.high}
         row["bound"] = float(_crossings(self.n_labels, bound, level)[0])
         with np.errstate(invalid="ignore"):
@@ -136,8 +142,8 @@ def _crossings(n_labels: np.ndarray, share_RS: np.ndarray, level: float) -> np.n
     return found
 
 
-def _summary(n_R: np.ndarray) -> Labels:
+def _summary(n_R: np.ndarray, first: int) -> Labels:
     """Mean and interval in log n; where a draw doesn't reach the level the upper limit is inf."""
     if not np.isfinite(n_R).all():
         return Labels(float(np.median(n_R)), float(n_R.min()), float("inf"))
-    return Labels(*(float(np.exp(v)) for v in interval_over_draws(np.log(n_R))))
+    return Labels(*(float(np.exp(v)) for v in interval_over_draws(np.log(n_R))), at_most=bool((n_R == first).all()))

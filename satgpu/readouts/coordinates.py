@@ -107,15 +107,15 @@ def gaussian_process(
         l_max: finest degree the lengths reach.
     """
     xyz, xyz_test = unit_vectors(places_deg.double()), unit_vectors(test_deg.double())
-    cosine, cosine_test = xyz @ xyz.T, xyz_test @ xyz.T
     n, n_groups = len(xyz), int(groups.max()) + 1
     best = torch.full((n_groups,), -math.inf, dtype=torch.float64, device=labels.device)
     predicted = torch.zeros(len(xyz_test), labels.shape[1], dtype=torch.float64, device=labels.device)
     # The power of the kernel by degree peaks near l = √κ.
     for root in torch.logspace(-0.3, math.log10(max(2.0, 1.2 * l_max)), _LENGTHS, dtype=torch.float64).tolist():
-        covariance = torch.exp(root**2 * (cosine - 1)) + 1
+        covariance = _kernel(xyz, xyz, root)
         covariance.diagonal().add_(max(noise, 1e-6))
         factor = torch.linalg.cholesky(covariance)
+        del covariance  # of the n² at 16,000 places, 2 GB each, only two exist at a time
         weights = torch.cholesky_solve(labels, factor)
         fit = (labels * weights).sum(0)
         likelihood = -0.5 * n * (fit / n).log() - factor.diagonal().log().sum()
@@ -124,5 +124,10 @@ def gaussian_process(
         best = torch.where(better, pooled, best)
         some = better[groups]
         if some.any():
-            predicted[:, some] = (torch.exp(root**2 * (cosine_test - 1)) + 1) @ weights[:, some]
+            predicted[:, some] = _kernel(xyz_test, xyz, root) @ weights[:, some]
     return predicted
+
+
+def _kernel(a: Tensor, b: Tensor, root: float) -> Tensor:
+    """(A, B) values of exp(κ(cos γ - 1)) + 1 between unit vectors, κ = root²."""
+    return (a @ b.T).sub_(1).mul_(root**2).exp_().add_(1)
