@@ -80,7 +80,7 @@ def test_the_published_numbers_stand_beside_the_notebooks_sentences(single):
     run = read_run(single)
     part = contents_of(run, answer_run(run), {}).parts[0]
     printed = [line for section in part.sections for line in section.printed]
-    assert printed and {line.badge for line in printed} == {"undecided"}
+    assert printed and {line.badge for line in printed} == {"not judged"}
     (peak,) = [line for line in printed if line.claim.startswith("L=40's sweet spot")]
     assert "+16.2 points" in peak.published
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from satgpu.answers.sentences import own
-from satgpu.answers.tables import difference, differences, pairs
+from satgpu.answers.sentences import decided, own
+from satgpu.answers.tables import contrasts, difference, differences, pairs
 from satgpu.answers.types import Answer, Estimate, Unit, Verdict
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
@@ -48,15 +48,23 @@ def _advantage(run: Run) -> Answer:
     values = {"full": difference(full.iloc[0]), "bare": difference(bare.iloc[0])}
     statement = "Averaged over the cell sizes {second} less {first} is {full}; of their untrained twins {bare}"
     sides = [_by_replicate(run, untrained_pair(run)), _by_replicate(run, run.pair)]
+    rest = contrasts([(_pairs(run, run.pair), _pairs(run, untrained_pair(run)))]).iloc[0]
+    values["rest"] = difference(rest)
+    statement += ", so that training adds {rest} to it"
     share = ratio(*(side.to_numpy() for side in sides)) if sides[0].index.equals(sides[1].index) else None
     if share is not None:
-        statement += ", {share} of it"
+        statement += "; the twins have {share} of the whole"
         values["share"] = share
-    return own(run, "learned.advantage", statement, values, recompute=_CALL, headline=True)
+    p = float(rest["p"])
+    return own(run, "learned.advantage", statement, values, decided(p), p, _CALL, headline=True)
+
+
+def _pairs(run: Run, pair: tuple[str, str]) -> pd.DataFrame:
+    return pairs(run, "sweet_spot", (), "test_accuracy", None, pair)
 
 
 def _by_replicate(run: Run, pair: tuple[str, str]) -> pd.Series:
-    return pairs(run, "sweet_spot", (), "test_accuracy", None, pair).groupby("replicate")["difference"].mean()
+    return _pairs(run, pair).groupby("replicate")["difference"].mean()
 
 
 def ratio(top_R: np.ndarray, bottom_R: np.ndarray, confidence: float = 0.95) -> Estimate | None:

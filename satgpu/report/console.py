@@ -32,7 +32,7 @@ def print_tables(run: Run, console: Console) -> None:
             console.print(_filled(f"Resolutions ({protocol})", header, rows))
         for answer in answers:
             if answer.headline and answer.protocol == protocol:
-                one = line(answer)
+                one = line(answer, own)
                 console.print(f"{one.text} {f'({one.badge})' if one.badge else ''}", markup=False, highlight=False)
 
 

@@ -24,7 +24,7 @@ class Line:
 
     Attributes:
         text: the sentence with its numbers.
-        badge: the verdict; "" where nothing was tested.
+        badge: the verdict; "" where nothing was tested, "not judged" where a stand-in was read in place of SatCLIP.
         claim: the notebook's own words, where it is a sentence of the notebook's.
         published: what its author's own tables give for the same sentence.
     """
@@ -90,10 +90,12 @@ def contents_of(run: Run, answers: Sequence[Answer], pictures: dict[str, dict[st
     return Contents(page_title(run), run.notice, how_sure(run), parts, provenance(run), run.config_text)
 
 
-def line(answer: Answer) -> Line:
+def line(answer: Answer, run: Run) -> Line:
     """An answer in words, with the published numbers beside a sentence of the notebook's."""
-    tested = answer.p is not None or answer.verdict is not Verdict.UNDECIDED or answer.source is Source.NOTEBOOK
-    return Line(sentence(answer), str(answer.verdict) if tested else "", answer.claim, _published(answer))
+    tested = answer.p is not None or answer.verdict is not Verdict.UNDECIDED
+    badge = str(answer.verdict) if tested or answer.source is Source.NOTEBOOK else ""
+    badge = badge if answer.source is Source.SATGPU or run.is_satclip else "not judged"
+    return Line(sentence(answer), badge, answer.claim, _published(answer))
 
 
 def _published(answer: Answer) -> str:
@@ -106,10 +108,10 @@ def _part(run: Run, answers: Sequence[Answer], pictures: dict[str, Picture]) -> 
     own = [answer for answer in answers if answer.protocol == run.protocol]
     asked = questions()
     names = [*asked, *(name for name in map(question_of, pictures) if name not in asked)]
-    sections = [_section(name, own, pictures) for name in dict.fromkeys(names)]
+    sections = [_section(run, name, own, pictures) for name in dict.fromkeys(names)]
     sections = [section for section in sections if section.own or section.printed or section.figures]
     absent = [module.TITLE.partition(":")[0] for name, module in asked.items() if _lacks(run, name, module)]
-    return Part(run, [line(one) for one in own if one.headline], resolutions(run), sections, absent)
+    return Part(run, [line(one, run) for one in own if one.headline], resolutions(run), sections, absent)
 
 
 def _lacks(run: Run, name: str, module) -> bool:
@@ -117,10 +119,10 @@ def _lacks(run: Run, name: str, module) -> bool:
     return (hasattr(module, "FACTORS") or name in ("similarity", "resolution")) and name not in run.experiments()
 
 
-def _section(name: str, answers: Sequence[Answer], pictures: dict[str, Picture]) -> Section:
+def _section(run: Run, name: str, answers: Sequence[Answer], pictures: dict[str, Picture]) -> Section:
     own = [answer for answer in answers if answer.question == name]
     title = questions()[name].TITLE if name in questions() else name
-    lines = [line(answer) for answer in own]
+    lines = [line(answer, run) for answer in own]
     shown = [figure for figure in pictures if question_of(figure) == name]
     calls = list(dict.fromkeys(answer.recompute for answer in own if answer.recompute))
     return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls)
@@ -155,10 +157,13 @@ def how_sure(run: Run) -> str:
     """What the intervals and verdicts of the whole page rest on."""
     if run.replicates < 2:
         return "One replicate: there are no intervals over probes, so that no difference of them is decided."
+    looks = ", ".join(f"{replicates} (level {level:g})" for replicates, level in run.looks)
     return (
         f"{count(run.replicates, 'replicate')}. Brackets are 95 % intervals. Tables of differences: {POOLED} Over all "
-        "sentences of this page the false discovery rate is held at 5 %, question by question and then within each."
-    )
+        "sentences of this page the false discovery rate is held at 5 %, question by question and then within each. "
+        "The rule is too sure where skewness alternates in sign between cells, and where groups of cells differ in "
+        "variance for another reason than accuracy."
+    ) + (f" Looks at the growing table, planned before the first probe: {looks} replicates." if looks else "")
 
 
 def provenance(run: Run) -> list[str]:
