@@ -14,8 +14,10 @@ from torch import Tensor
 from satgpu.encoders.load import load_encoder
 from satgpu.geometry.labels import make_labels
 from satgpu.geometry.sampling import uniform_on_sphere
+from satgpu.geometry.sphere import unit_vectors
 from satgpu.probes import MLPProbes
 from satgpu.readouts.circles import CircleDesign
+from satgpu.readouts.levels import cutoff_degree
 from satgpu.readouts.similarity import kernel_resolution
 from satgpu.validation.gate import Check, Row, Size, generator
 from satgpu.validation.gate_transfer import measure
@@ -159,6 +161,28 @@ def _former(name: str, former: Callable) -> Row:
     return Row(name, "the same number under every change", rows, 20.0, None, of_any_encoder=True, former=True)
 
 
+def _noisy_xyz(size: Size, _) -> list[Check]:
+    return [
+        Check(
+            f"{share:.0%} of the power is noise: cut-off, degrees", 1.0, cutoff_degree(_curve_of_noisy_xyz(share, size))
+        )
+        for share in (0.0, 0.08, 0.16)
+    ]
+
+
+def _curve_of_noisy_xyz(share: float, size: Size) -> np.ndarray:
+    return measure(changed(unit_vectors, _noisy((share / (1 - share)) ** 0.5)), size, replicates=1, l_max=12).share
+
+
+def _former_extent_of_noisy_xyz(size: Size, _) -> list[Check]:
+    plain = extent_km(unit_vectors, size)
+    return [
+        Check(f"{share:.0%} of the power is noise, km", plain, extent_km(changed(unit_vectors, _noisy(ratio)), size))
+        for share in (0.08, 0.16)
+        for ratio in ((share / (1 - share)) ** 0.5,)
+    ]
+
+
 ROWS = [
     *(
         Row(name, "nothing moves", _share_under(change), 0.01, 0.03, of_any_encoder=True)
@@ -167,7 +191,15 @@ ROWS = [
     Row("noise added", "never raises a share", _never_raised, 0.01, 0.03, below=True, of_any_encoder=True),
     Row("every invertible linear map", "the ceiling stays", _ceiling_under_maps, 1e-6, 1e-6, of_any_encoder=True),
     Row("bounds", "no reader above them", _below_the_bounds, 0.01, 0.05, below=True, of_any_encoder=True),
+    Row("xyz with noise", "still ends at degree 1", _noisy_xyz, 0.0, 0.0),
     _former("first version: half similarity", half_similarity_km),
     _former("first version: 180°/l90", extent_km),
+    Row(
+        "first version: 180°/l90, xyz with noise",
+        "the same number whatever the noise",
+        _former_extent_of_noisy_xyz,
+        20.0,
+        former=True,
+    ),
     _former("first version: MLP on a checkerboard", checkerboard_km),
 ]
