@@ -111,7 +111,7 @@ def make_predictions(
         lon, lat = draw.uniform(-180, 180, n), np.degrees(np.arcsin(draw.uniform(-0.866, 0.866, n)))
         label = (np.floor(lat * 111.2 / scale_km) % 2).astype(int)
         wrong = draw.random(n) > 0.5 + 0.5 * planted_skill(encoder, scale_km)
-        who = {"task_id": f"sweet_spot/{encoder.name}/0", "experiment": "sweet_spot", "encoder": encoder.name}
+        who = {"task_id": f"geodesic/sweet_spot/{encoder.name}/0", "experiment": "sweet_spot", "encoder": encoder.name}
         for i in range(n):
             guess = {"label": label[i], "prediction": label[i] ^ int(wrong[i])}
             place = {"lon_deg": lon[i], "lat_deg": lat[i]}

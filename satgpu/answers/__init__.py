@@ -30,7 +30,8 @@ from satgpu.readouts.kernel import (
     resolution_from_kernel,
     similarity_curve,
 )
-from satgpu.run.read import Run, is_starved, read_results, read_run, read_similarity
+from satgpu.run.read import Run, read_run
+from satgpu.run.tables import is_starved, read_results, read_similarity
 
 __all__ = [
     "Answer",

@@ -11,7 +11,8 @@ from satgpu.answers.sentences import own, plain
 from satgpu.answers.tables import difference
 from satgpu.answers.types import Answer
 from satgpu.run.names import encoder_label
-from satgpu.run.read import Run, is_starved, once
+from satgpu.run.read import Run, once
+from satgpu.run.tables import is_starved
 
 TITLE = "How far the probes got"
 TROUBLES = {

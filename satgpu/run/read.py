@@ -14,13 +14,9 @@ import yaml
 
 from satgpu.errors import UserError
 from satgpu.run.names import encoder_label, short_labels
-from satgpu.run.rows import TABLES, CurveRow, PredictionRow, ProbeRow, SimilarityRow, added, columns, keys
+from satgpu.run.rows import TABLES, CurveRow, PredictionRow, SimilarityRow
+from satgpu.run.tables import read_or_empty, read_results
 
-# What tells one probe's task from another's, whichever encoder it is asked of.
-TASK_COLUMNS = keys(ProbeRow, "task")
-# What tells one kind of probe from another.
-PROBE_COLUMNS = ("probe", "hidden_layer_sizes", "standardize")
-STARVED_POINTS_PER_CELL = 5.0
 DEFAULT_THRESHOLD = 0.5
 COORDINATES = "coordinates"  # what nearest neighbours read, in the column ``encoder``
 READOUTS = ("transfer", "map", "fields")  # experiments whose rows are read-outs, in tables of their own
@@ -93,6 +89,9 @@ class Run:
         if ("under", protocol) in self.memo:
             return self.memo["under", protocol]
         parts = {name: _of_protocol(getattr(self, name), protocol) for name in ("results", "similarity", *READOUTS)}
+        if len(self.predictions):
+            own = self.predictions["task_id"].str.startswith(f"{protocol}/")
+            parts["predictions"] = self.predictions[own]
         self.memo["under", protocol] = replace(self, **parts, memo={})
         return self.memo["under", protocol]
 
@@ -252,99 +251,18 @@ def read_run(folder: str | Path) -> Run:
     environment, config = folder / "environment.json", folder / "config.yaml"
     return Run(
         results=read_results(folder),
-        similarity=_read_or_empty(folder / "similarity.csv", SimilarityRow),
-        training_curves=_read_or_empty(folder / "training_curves.csv", CurveRow),
-        predictions=_read_or_empty(folder / "predictions.csv", PredictionRow),
-        **{name: _read_or_empty(folder / f"{name}.csv", TABLES.get(name)) for name in READOUTS},
+        similarity=read_or_empty(folder / "similarity.csv", SimilarityRow),
+        training_curves=read_or_empty(folder / "training_curves.csv", CurveRow),
+        predictions=read_or_empty(folder / "predictions.csv", PredictionRow),
+        **{name: read_or_empty(folder / f"{name}.csv", TABLES.get(name)) for name in READOUTS},
         environment=_read_json(environment) if environment.exists() else {},
         config_text=config.read_text(encoding="utf-8") if config.exists() else "",
         name=folder.resolve().name,
     )
 
 
-def read_results(path: str | Path) -> pd.DataFrame:
-    """The table of probes of a run: ``path`` is the run folder or the CSV itself."""
-    return read_table(_inside(path, "results.csv"), ProbeRow)
-
-
-def read_similarity(path: str | Path) -> pd.DataFrame:
-    """The table of similarities of a run: ``path`` is the run folder or the CSV itself."""
-    return read_table(_inside(path, "similarity.csv"), SimilarityRow)
-
-
-def read_table(path: str | Path, row_type: type) -> pd.DataFrame:
-    """A CSV of the rows of ``row_type``, with its columns and kinds; columns of later versions may be missing.
-
-    Missing strings read as "", missing booleans as False, missing numbers as
-    NaN (an integer column with a hole becomes float).
-
-    Raises:
-        UserError: no such file, not a table, or a column missing.
-    """
-    path = Path(path)
-    try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give a run folder written by `satgpu run`") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not a readable table ({str(error).splitlines()[0]}); was the run cut short?"
-        ) from None
-    missing = [name for name in columns(row_type) if name not in text.columns]
-    text = text.assign(**{name: "" for name in missing if name in added(row_type)})
-    missing = [name for name in missing if name not in added(row_type)]
-    if missing:
-        raise UserError(
-            f"{path}: missing column(s) {', '.join(missing)}; this table was not written by this version of satgpu"
-        )
-    return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns(row_type).items()})
-
-
-def typed(table: pd.DataFrame, row_type: type = ProbeRow) -> pd.DataFrame:
-    """A table of such rows as pandas reads it (``pd.read_csv("results.csv")``), with the kinds of ``row_type``.
-
-    The one door for tables that come from outside: missing strings become "", missing booleans False.
-    Columns that the row type does not know pass as they are; missing ones are not made up.
-    """
-    known = {name: kind for name, kind in columns(row_type).items() if name in table}
-    wrong = {name: kind for name, kind in known.items() if kind in ("str", "bool") and not _is_of(table[name], kind)}
-    fixed = {
-        name: table[name].astype(object).fillna("").astype(str) if kind == "str" else table[name].astype(str) == "True"
-        for name, kind in wrong.items()
-    }
-    return table.assign(**fixed)
-
-
-def _is_of(column: pd.Series, kind: str) -> bool:
-    return column.dtype == bool if kind == "bool" else column.map(type).eq(str).all()
-
-
-def scored_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a results table from anywhere with real labels and a score: neither shuffled controls nor failures."""
-    rows = typed(table)
-    for column, wanted in (("labels", "field"), ("failure", "")):
-        rows = rows[rows[column] == wanted] if column in rows else rows
-    return rows
-
-
-def is_starved(table: pd.DataFrame) -> pd.Series:
-    """True where there were fewer than 5 training points per cell: too few to tell what the encoder holds."""
-    return table["train_points_per_cell"] < STARVED_POINTS_PER_CELL
-
-
 def _of_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     return table[table["protocol"] == protocol] if "protocol" in table else table
-
-
-def _inside(path: str | Path, name: str) -> Path:
-    path = Path(path)
-    return path / name if path.is_dir() else path
-
-
-def _read_or_empty(path: Path, row_type: type | None) -> pd.DataFrame:
-    if row_type is None:  # a read-out that this version does not know
-        return pd.DataFrame()
-    return read_table(path, row_type) if path.exists() else pd.DataFrame({name: [] for name in columns(row_type)})
 
 
 def _read_json(path: Path) -> dict:
@@ -352,16 +270,3 @@ def _read_json(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not valid JSON ({error}); was the run cut short?") from None
-
-
-def _typed(text: pd.Series, kind: str, path: Path) -> pd.Series:
-    if kind == "str":
-        return text
-    if kind == "bool":
-        return text == "True"
-    try:
-        numbers = pd.to_numeric(text.where(text != "", None))
-    except ValueError as error:
-        raise UserError(f"{path}: column {text.name}: {error}; a number was expected") from None
-    whole = kind == "int" and numbers.notna().all()
-    return numbers.astype("int64" if whole else "float64")

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 
 from satgpu.answers import region_size
 from satgpu.answers.types import Answer
-from satgpu.run.read import STARVED_POINTS_PER_CELL, Run
+from satgpu.run.read import Run
+from satgpu.run.tables import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import INK

@@ -10,7 +10,8 @@ from matplotlib.patches import Patch
 from satgpu.answers import resolution, similarity
 from satgpu.answers.resolution import EARTH_HALF_KM
 from satgpu.answers.types import Answer, Estimate
-from satgpu.run.read import STARVED_POINTS_PER_CELL, Run
+from satgpu.run.read import Run
+from satgpu.run.tables import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import FAINT, QUIET, EncoderStyle, log_km_axis, reference_line, styles_of

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from satgpu.answers import scale_region
 from satgpu.answers.types import Answer
-from satgpu.run.read import STARVED_POINTS_PER_CELL, Run
+from satgpu.run.read import Run
+from satgpu.run.tables import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..words import sentence
