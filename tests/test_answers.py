@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from satgpu.answers import boundaries, convergence, questions, resolution, sweet_spot
+from satgpu.answers import convergence, questions, resolution, sweet_spot
 from satgpu.answers.across_runs import encoder_differences
 from satgpu.answers.published import beside, load_published, published_answers, published_run
 from satgpu.answers.questions import answer_run
@@ -61,7 +61,7 @@ def test_the_notebooks_sentences_are_judged_where_satclip_itself_was_read(answer
 
 
 def test_a_stand_in_judges_no_sentence_about_satclip_and_says_what_it_did():
-    found = answered(make(UNTRAINED_PAIR))
+    found = answered(make(UNTRAINED_PAIR, 3, experiments=("sweet_spot", "boundaries")))
     printed = [answer for answer in found.values() if answer.source is Source.NOTEBOOK]
     assert printed and {answer.verdict for answer in printed} == {Verdict.UNDECIDED}
     assert isinstance(found["sweet_spot.global"].values["most"], Estimate)
@@ -69,7 +69,7 @@ def test_a_stand_in_judges_no_sentence_about_satclip_and_says_what_it_did():
 
 
 def test_one_replicate_decides_nothing():
-    found = answered(make(replicates=1, encoders=synthetic.ENCODERS[:2]))
+    found = answered(make(synthetic.ENCODERS[:2], 1, experiments=("sweet_spot", "region_size", "resolution")))
     tested = [answer for answer in found.values() if answer.question not in ("learned", "similarity")]
     assert {answer.verdict for answer in tested} == {Verdict.UNDECIDED}
     assert not found["sweet_spot.peak"].values["gain"].has_interval
@@ -99,7 +99,7 @@ def test_a_question_that_fails_is_named_and_stops_no_other(run, monkeypatch):
         raise ValueError("no such number")
 
     monkeypatch.setattr(sweet_spot, "answer", broken)
-    found = answered(Run(run.results, environment=run.environment))
+    found = answered(Run(run.probes("sweet_spot"), environment=run.environment))
     assert found["sweet_spot.error"].values["error"] == "ValueError: no such number"
     assert "learned.advantage" in found
 
@@ -141,7 +141,7 @@ def test_shuffled_labels_that_are_read_contradict():
 
 def test_equal_encoders_are_undecided():
     twins = (synthetic.Planted("a", 700.0, legendre_polys=20), synthetic.Planted("b", 700.0, legendre_polys=20))
-    found = answered(make(twins, replicates=3))
+    found = answered(make(twins, 3, experiments=("sweet_spot", "region_size", "resolution", "boundaries")))
     own = [answer for answer in found.values() if answer.source is Source.SATGPU and answer.p is not None]
     decided = [answer.id for answer in own if answer.verdict is Verdict.SUPPORTED]
     assert len(own) > 10 and set(decided) <= {"controls.shuffled", "controls.coordinates.a", "controls.coordinates.b"}
@@ -245,7 +245,7 @@ def test_published_rows_carry_the_size_of_their_test_sets():
 
 
 def test_a_run_is_set_beside_the_published_values_by_their_keys():
-    run = make(protocol="notebook", replicates=1)
+    run = make(synthetic.ENCODERS[:2], 1, "notebook")
     table = beside(run)
     assert np.allclose(table["difference"], table["run"] - table["published"])
     row = table.query("table == 'patterns' and pattern == 'vertical_stripes' and scale_km == 800 and encoder == 'l40'")
@@ -266,11 +266,13 @@ def test_encoders_of_runs_are_paired_where_their_draws_are_the_same():
 
 
 def test_one_scale_repeated_names_and_a_lone_encoder_break_nothing():
-    one = make(replicates=2)
+    some = ("sweet_spot", "region_size", "patterns", "resolution")
+    one = make(replicates=2, experiments=some)
     rows = one.results[one.results["scale_km"].isin([500.0]) | one.results["scale_km"].isna()]
-    for run in (Run(rows), Run(pd.concat([rows, rows])), make(synthetic.ENCODERS[:1], 1)):
+    alone = make(synthetic.ENCODERS[:1], 1, experiments=some)
+    for run in (Run(rows), Run(pd.concat([rows, rows])), alone):
         assert [one.values for name, one in answered(run).items() if name.endswith(".error")] == []
-    assert boundaries.table(make(synthetic.ENCODERS[:1], 1)).empty
+    assert sweet_spot.table(alone).empty
 
 
 def test_questions_are_found_by_their_files():

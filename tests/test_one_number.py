@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from report_run import make_run
 from rich.console import Console
+from synthetic import ENCODERS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from satgpu.answers import answer_run, coastline, published_answers, read_run, resolution, sweet_spot
@@ -17,6 +18,7 @@ from satgpu.answers.tables import difference, learned_difference
 from satgpu.answers.types import Estimate
 from satgpu.report import print_tables, write_report
 from satgpu.report.figures import equal_earth
+from satgpu.report.sheet import Picture
 from satgpu.report.words import text
 
 WITH_INTERVAL = re.compile(r"(?:l = )?[+-]?\d[\d.,]*(?: points| %| km|°)? \[[^\[\]]*\]")
@@ -26,8 +28,10 @@ WITH_INTERVAL = re.compile(r"(?:l = )?[+-]?\d[\d.,]*(?: points| %| km|°)? \[[^\
 def run_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(equal_earth, "load_coastlines", list)
+        patch.setattr(Picture, "svg", b"<svg/>")  # what is drawn has tests of its own
+        patch.setattr(Picture, "png", b"")
         patch.setattr(coastline, "coast_distance_km", lambda lonlat_deg: None)
-        folder = make_run(tmp_path_factory.mktemp("runs") / "run", replicates=3, protocol="both")
+        folder = make_run(tmp_path_factory.mktemp("runs") / "run", ENCODERS[:4], 3, "both")
         write_report(folder)
         yield folder
 

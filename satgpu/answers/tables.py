@@ -159,16 +159,19 @@ def p_above(table: pd.DataFrame, x: float) -> np.ndarray:
 
 def _by_replicate(rows: pd.DataFrame) -> pd.Series:
     """Mean difference of each replicate that has all of the rows' cells: later looks leave decided cells out."""
-    groups = rows.groupby("replicate")["difference"]
-    return groups.mean()[groups.size() == groups.size().max()]
+    replicate = rows["replicate"].to_numpy(dtype=int)
+    size, total = np.bincount(replicate), np.bincount(replicate, rows["difference"].to_numpy(dtype=float))
+    whole = np.flatnonzero(size == size.max())
+    return pd.Series(total[whole] / size[whole], index=whole)
 
 
 def _rounding(rows: pd.DataFrame) -> float:
     """Variance of a replicate's mean that comes of the steps of 1/n_test in two accuracies; 0 where unknown."""
     if "n_test" not in rows:
         return 0.0
-    per_pair = 1 / (6 * rows["n_test"].clip(lower=1) ** 2)
-    return float((per_pair.groupby(rows["replicate"]).sum() / rows.groupby("replicate").size() ** 2).mean())
+    replicate, n_test = rows["replicate"].to_numpy(dtype=int), rows["n_test"].to_numpy(dtype=float)
+    size, total = np.bincount(replicate), np.bincount(replicate, 1 / (6 * np.maximum(n_test, 1) ** 2))
+    return float((total[size > 0] / size[size > 0] ** 2).mean())
 
 
 def _whole_replicates(rows: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
