@@ -15,7 +15,7 @@ To add a question (an experiment ``shape``, say):
 3. ``satgpu/report/figures/shape.py``, if a picture is wanted, has ``draw(run, answers, narrow) -> Picture | None``
    and draws those tables. None where there is nothing to draw.
 
-The files are found by their names; the order on the page is that of ``ORDER`` here, the rest after it by name.
+The files are found by their names; the order on the page is that of ``ORDER`` in ``questions.py``.
 """
 
 from satgpu.answers.intervals import mean_interval, summarise

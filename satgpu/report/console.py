@@ -1,18 +1,14 @@
 """The tables that the notebook printed, on a terminal."""
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from satgpu.answers import similarity
 from satgpu.answers.questions import answer_run, questions
-from satgpu.answers.sentences import plain
-from satgpu.answers.tables import difference, learned_difference, mean, means
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
-from .contents import line, resolutions
-from .words import percent, text
+from .contents import cells, line, resolutions
 
 
 def print_tables(run: Run, console: Console) -> None:
@@ -47,36 +43,10 @@ def _filled(title: str, header: list[str], rows: list[list[str]], left: int = 1)
 
 def experiment_table(run: Run, name: str) -> Table:
     """Accuracy of the pair, difference with interval, and verdict; with one encoder its accuracy."""
-    module, (first, second) = questions()[name], run.labels
-    factors, title = module.FACTORS, f"{module.TITLE} ({run.protocol})"
-    if run.pair:
-        mixed = module.table(run)["mixed"].fillna(False).astype(bool).any()
-        leads = {"first": first, "second": second, "undecided": "undecided"}
-        rows = [
-            [
-                *_factors(row, factors),
-                percent(row["first_mean"]),
-                percent(row["second_mean"]),
-                text(difference(row)),
-                leads[row["verdict"]],
-                *([text(learned_difference(row)) if row["mixed"] else ""] if mixed else []),
-            ]
-            for row in module.table(run).to_dict("records")
-        ]
-        header = [*factors.values(), first, second, f"{second} less {first}", "ahead"]
-        header += ["of those that learned"] if mixed else []
-    else:
-        table = means(run, name, tuple(factors))
-        own = table[table["encoder"].isin(run.compared)] if len(table) else pd.DataFrame()
-        rows = [[*_factors(row, factors), text(mean(row))] for row in own.to_dict("records")]
-        header = [*factors.values(), first]
-    table = _filled(title, header, rows, 0)
+    header, rows = cells(run, name)
+    table = _filled(f"{questions()[name].TITLE} ({run.protocol})", header, rows, 0)
     table.caption = None if rows else "no probe of this experiment has a score"
     return table
-
-
-def _factors(row: dict, by: dict[str, str]) -> list[str]:
-    return [f"{row[name]:g}" if isinstance(row[name], (int, float)) else plain(row[name]) for name in by]
 
 
 def similarity_table(run: Run) -> Table:

@@ -7,15 +7,15 @@ from satgpu.answers.compare import POOLED
 from satgpu.answers.published import published_answers
 from satgpu.answers.questions import questions
 from satgpu.answers.resolution import headline
-from satgpu.answers.sentences import listing
-from satgpu.answers.tables import NEAREST
+from satgpu.answers.sentences import listing, plain
+from satgpu.answers.tables import NEAREST, difference, learned_difference, mean, means
 from satgpu.answers.types import Answer, Estimate, Source, Verdict
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
 from .figures import question_of
 from .sheet import Picture
-from .words import count, sentence, text
+from .words import count, percent, sentence, text
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """One question: its title, satgpu's lines, the notebook's, figures, and the calls that give the numbers again."""
+    """One question: title, satgpu's lines, the notebook's, figures, calls that give the numbers again, all cells."""
 
     name: str
     title: str
@@ -45,6 +45,7 @@ class Section:
     printed: list[Line]
     figures: list[str]
     recompute: list[str]
+    cells: tuple[list[str], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ def _section(run: Run, name: str, answers: Sequence[Answer], pictures: dict[str,
     lines = [line(answer, run) for answer in own]
     shown = [figure for figure in pictures if question_of(figure) == name]
     calls = list(dict.fromkeys(answer.recompute for answer in own if answer.recompute))
-    return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls)
+    has_cells = hasattr(questions().get(name), "FACTORS") and name in run.experiments()
+    table = cells(run, name) if has_cells else ([], [])
+    return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls, table)
 
 
 def resolutions(run: Run) -> tuple[list[str], list[list[str]]]:
@@ -147,6 +150,37 @@ def _cell(estimate: Estimate | None) -> str:
     return "–" if estimate is None else text(estimate)
 
 
+def cells(run: Run, name: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of an experiment's table of differences, in words; with one encoder of its accuracies."""
+    module, (first, second) = questions()[name], run.labels
+    factors = module.FACTORS
+    if not run.pair:
+        table = means(run, name, tuple(factors))
+        own = table[table["encoder"].isin(run.compared)].to_dict("records") if len(table) else []
+        return [*factors.values(), first], [[*_factors(row, factors), text(mean(row))] for row in own]
+    rows = module.table(run).to_dict("records")
+    leads = {"first": first, "second": second, "undecided": "undecided"}
+    words = [
+        [
+            *_factors(row, factors),
+            percent(row["first_mean"]),
+            percent(row["second_mean"]),
+            text(difference(row)),
+            leads[row["verdict"]],
+            text(learned_difference(row)) if row["mixed"] is True and row["n_learned"] else "",
+        ]
+        for row in rows
+    ]
+    header = [*factors.values(), first, second, f"{second} less {first}", "ahead", "of those that learned"]
+    if any(row[-1] for row in words):
+        return header, words
+    return header[:-1], [row[:-1] for row in words]
+
+
+def _factors(row: dict, by: dict[str, str]) -> list[str]:
+    return [f"{row[name]:g}" if isinstance(row[name], (int, float)) else plain(row[name]) for name in by]
+
+
 def page_title(run: Run) -> str:
     """The question, asked of this run's encoders."""
     verb = "does" if len(run.compared) == 1 else "do"
@@ -157,7 +191,7 @@ def how_sure(run: Run) -> str:
     """What the intervals and verdicts of the whole page rest on."""
     if run.replicates < 2:
         return "One replicate: there are no intervals over probes, so that no difference of them is decided."
-    looks = ", ".join(f"{replicates} (level {level:g})" for replicates, level in run.looks)
+    looks = ", ".join(f"{replicates} (level {level:g})" for replicates, level in run.looks[:-1] and run.looks)
     return (
         f"{count(run.replicates, 'replicate')}. Brackets are 95 % intervals. Tables of differences: {POOLED} Over all "
         "sentences of this page the false discovery rate is held at 5 %, question by question and then within each. "
