@@ -1,10 +1,12 @@
 """Sentences, tables on the screen, TensorBoard, and runs compared."""
 
 import io
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import synthetic
+import torch
 from report_run import NOTICE, STAND_INS, make_run
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -18,6 +20,7 @@ from satgpu.report.figures import boundaries
 from satgpu.report.summary import summary_markdown
 from satgpu.report.tensorboard import write_events
 from satgpu.report.words import text
+from satgpu.study.board import TrainingBoard
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -187,3 +190,23 @@ def test_comparing_needs_two_runs(trained, tmp_path):
     with pytest.raises(UserError, match="comparing needs at least two run folders; got 1"):
         compare_runs([trained], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_tensorboard_grows_while_the_run_goes_and_the_report_leaves_it_alone(tmp_path, trained):
+    board = TrainingBoard(tmp_path, every_s=0.0)
+    with board:
+        for i in range(3):
+            curve = torch.linspace(0.7, 0.3, 5)
+            result = SimpleNamespace(loss_curve=curve, validation_score=0.6 + 0.1 * i, test_score=0.5 + 0.1 * i)
+            board.add("sweet_spot", "a", result)
+    write_events({"geodesic": read_run(trained)}, {}, "", tmp_path)
+    own = EventAccumulator(str(tmp_path / "training")).Reload()
+    assert [event.value for event in own.Scalars("run/probes_finished")] == [1, 2, 3]
+    assert [event.value for event in own.Scalars("test_score/sweet_spot/a")] == pytest.approx([0.5, 0.6, 0.7])
+    assert own.Scalars("training/loss_q50")[0].value == pytest.approx(0.3)
+
+
+def test_a_run_without_probes_writes_no_empty_curve(tmp_path):
+    with TrainingBoard(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -28,6 +28,8 @@ from satgpu.run.read import Run
 
 from .sheet import DPI, Picture
 
+TRAINING = "training"  # the folder that satgpu.study.board writes while the run goes
+
 
 def write_events(
     views: dict[str, Run], pictures: dict[str, dict[str, Picture]], summary: str, folder: Path
@@ -44,7 +46,7 @@ def write_events(
         The event files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.rglob("events.out.tfevents.*"):
+    for old in _own_events(folder):
         old.unlink()
     moment = _moment(next(iter(views.values())).environment)
     with Events(folder, moment) as events:
@@ -58,7 +60,12 @@ def write_events(
         for spec in [*run.compared, *run.controls]:
             with Events(folder / f"{protocol}-{_file_name(spec)}", moment) as events:
                 _encoder_events(events, run, spec, curves)
-    return sorted(folder.rglob("events.out.tfevents.*"))
+    return _own_events(folder)
+
+
+def _own_events(folder: Path) -> list[Path]:
+    """Event files of a report: all but those that the run wrote while it went."""
+    return sorted(path for path in folder.rglob("events.out.tfevents.*") if path.parent.name != TRAINING)
 
 
 def _moment(environment: dict) -> float:

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +18,7 @@ from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encode
 from satgpu.errors import UserError
 from satgpu.experiments import EXPERIMENTS
 from satgpu.run.folder import RunFolder
+from satgpu.study.board import TrainingBoard
 from satgpu.study.config import Config, differences, read_config
 from satgpu.study.interrupt import Interruption
 from satgpu.study.looks import LookPlan
@@ -180,9 +182,10 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
     done = folder.finished_tasks()
     readouts = ReadoutRun(study, folder, done, ranks)
     notices = readouts.notices
-    with RunProgress(console) as progress:
+    board = TrainingBoard(folder.path / "tensorboard") if ranks.rank == 0 else nullcontext()
+    with RunProgress(console) as progress, board as board:
         for round_ in rounds(study, folder, ranks):
-            probes = ProbeRun(study, folder, done, ranks, round_)
+            probes = ProbeRun(study, folder, done, ranks, round_, board)
             progress.expect(probes.total, probes.finished)
             if round_.undecided is None:
                 progress.expect(readouts.total, readouts.total - len(readouts.todo))

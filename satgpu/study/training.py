@@ -12,6 +12,7 @@ from satgpu.geometry import unit_vectors
 from satgpu.probes import ProbeGroup, ProbeResult, nearest_neighbour_scores, train_probes
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import ProbeCurveRow, ProbeRow
+from satgpu.study.board import TrainingBoard
 from satgpu.study.interrupt import Interruption
 from satgpu.study.plan import Round, Unit
 from satgpu.study.progress import RunProgress
@@ -27,7 +28,16 @@ NOISY_NEIGHBOURS = 15
 class ProbeRun:
     """A round's probes of this process, streamed: units are drawn when the trainer has room, forgotten when done."""
 
-    def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks, round_: Round):
+    def __init__(
+        self,
+        study: Study,
+        folder: RunFolder,
+        done: set[str],
+        ranks: Ranks,
+        round_: Round,
+        board: TrainingBoard | None = None,
+    ):
+        self.board = board
         self.study, self.folder, self.done, self.ranks, self.round = study, folder, done, ranks, round_
         self.total = sum(self._n_rows(unit) for unit in self._units())
         self.finished = sum(1 for unit in self._units() for task_id in self._row_ids(unit) if task_id in done)
@@ -123,6 +133,8 @@ class ProbeRun:
         if self._keeps_curve(row):
             self.folder.append(_curve_rows(row, result))
         self.folder.append([row])
+        if self.board is not None:
+            self.board.add(row.experiment, row.encoder, result)
         progress.advance(f"{row.experiment} · {row.encoder}")
 
     def _curve_shares(self) -> dict[str, float]:
