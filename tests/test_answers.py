@@ -1,15 +1,19 @@
 """Each question answered once: what is planted comes back, and nothing is decided that the rows can't decide."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic
 
+import satgpu.report.figures
 from satgpu.answers import convergence, questions, resolution, sweet_spot
 from satgpu.answers.across_runs import encoder_differences
 from satgpu.answers.published import beside, load_published, published_answers, published_run
 from satgpu.answers.questions import answer_run
 from satgpu.answers.types import Answer, Estimate, Source, Verdict
+from satgpu.report.contents import contents_of
 from satgpu.run.read import Run
 
 UNTRAINED_PAIR = (
@@ -278,3 +282,52 @@ def test_one_scale_repeated_names_and_a_lone_encoder_break_nothing():
 def test_questions_are_found_by_their_files():
     names = list(questions.questions())
     assert names.index("resolution") < names.index("sweet_spot") < names.index("learned") and "types" not in names
+
+
+DUMMY_ANSWER = """
+from satgpu.answers.sentences import own
+from satgpu.answers.tables import given
+
+TITLE = "Shape: how many rows there are"
+
+
+def answer(run):
+    return [own(run, "shape.rows", "there are {n} rows", {"n": given(len(run.results), "")}, headline=True)]
+"""
+DUMMY_FIGURE = """
+from satgpu.report.sheet import Picture, close_figure, open_sheet
+
+
+def draw(run, answers, narrow=False):
+    figure, (axes,) = open_sheet(1, narrow)
+    axes.plot([1, 2], [3, 4])
+    close_figure(figure, "Shape", [], run)
+    return Picture("shape", figure, "Shape", "two points")
+"""
+
+
+@pytest.fixture()
+def dummy_question(tmp_path, monkeypatch):
+    """An answer file and a figure file, put where both kinds are looked for."""
+    for package, text in ((satgpu.answers, DUMMY_ANSWER), (satgpu.report.figures, DUMMY_FIGURE)):
+        folder = tmp_path / package.__name__
+        folder.mkdir()
+        (folder / "shape.py").write_text(text)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    for found in (questions.questions, satgpu.report.figures.figures):
+        found.cache_clear()
+    yield
+    for package in (satgpu.answers, satgpu.report.figures):
+        sys.modules.pop(f"{package.__name__}.shape", None)
+        delattr(package, "shape")
+    for found in (questions.questions, satgpu.report.figures.figures):
+        found.cache_clear()
+
+
+def test_a_new_question_is_an_answer_file_and_if_wanted_a_figure(dummy_question):
+    run = make(synthetic.ENCODERS[:2], 2, experiments=("boundaries",))
+    found = answer_run(run)
+    contents = contents_of(run, found, {run.protocol: satgpu.report.figures.draw_figures(run, found)})
+    (section,) = [section for section in contents.parts[0].sections if section.name == "shape"]
+    assert section.own[0].text == f"There are {len(run.results):,} rows." and section.figures == ["shape"]
+    assert contents.parts[0].short[-1] == section.own[0]
