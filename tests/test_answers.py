@@ -12,6 +12,7 @@ from satgpu.answers import convergence, questions, resolution, sweet_spot
 from satgpu.answers.across_runs import encoder_differences
 from satgpu.answers.published import beside, load_published, published_answers, published_run
 from satgpu.answers.questions import answer_run
+from satgpu.answers.tables import differences
 from satgpu.answers.types import Answer, Estimate, Source, Verdict
 from satgpu.report.contents import contents_of
 from satgpu.run.read import Run
@@ -267,6 +268,20 @@ def test_encoders_of_runs_are_paired_where_their_draws_are_the_same():
     runs = {name: make((encoder,), 3, experiments=("sweet_spot",)) for name, encoder in encoders.items()}
     (row,) = encoder_differences(runs).to_dict("records")
     assert row["verdict"] == "second" and row["n_replicates"] == 3
+
+
+def test_later_looks_at_undecided_cells_leave_averages_and_decided_cells_alone():
+    more = make(replicates=6, experiments=("sweet_spot",))
+    late = (more.results["replicate"] >= 3) & (more.results["scale_km"] > 500)  # decided at the first look
+    looks = "looks: [[3, 0.005], [6, 0.014]]"
+    grown, first = (
+        Run(more.results[~late], config_text=looks),
+        Run(more.results.query("replicate < 3"), config_text=looks),
+    )
+    cells, before = sweet_spot.table(grown).set_index("scale_km"), sweet_spot.table(first).set_index("scale_km")
+    assert set(cells["n_replicates"]) <= {3, 6} and (cells.loc[525:, "n_replicates"] == 3).all()
+    assert (before.loc[525:, "verdict"] == "second").all() and (cells["verdict"] == "second").all()
+    assert differences(grown, "sweet_spot", ()).equals(differences(first, "sweet_spot", ()))
 
 
 def test_one_scale_repeated_names_and_a_lone_encoder_break_nothing():

@@ -8,7 +8,7 @@ import pandas as pd
 from satgpu.answers.compare import compare
 from satgpu.answers.learning import is_stuck
 from satgpu.answers.sentences import own, plain
-from satgpu.answers.tables import difference
+from satgpu.answers.tables import difference, whole_replicates
 from satgpu.answers.types import Answer
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
@@ -113,6 +113,7 @@ def without(run: Run, kind: str) -> pd.DataFrame:
         both = own_rows[own_rows["encoder"].isin(run.pair or ())]
         if both["encoder"].nunique() < 2:
             continue
+        both = whole_replicates(both, ()) if run.looks else both
         keys = ["pattern", "scale_km", "width_km", "region", "span_deg", "sampling", "replicate"]
         pair_of = both.groupby(keys, dropna=False).ngroup()
         bad = both[kind].astype(bool).groupby(pair_of).transform("any")

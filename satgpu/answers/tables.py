@@ -57,7 +57,7 @@ def differences(
     rows, pair = probe_rows(run, experiments, value, sampling), pair or run.pair
     if not pair or not set(pair) <= set(rows["encoder"]):
         return pd.DataFrame(columns=columns)
-    rows = _whole_replicates(rows, by) if run.looks else rows
+    rows = whole_replicates(rows, by) if run.looks else rows
     table = compare.compare(rows, *pair, by=by, value=value, looks=run.looks)
     return pd.concat([table, encoder_means.learned_differences(rows, *pair, by, value)[LEARNED_COLUMNS]], axis=1)
 
@@ -174,7 +174,7 @@ def _rounding(rows: pd.DataFrame) -> float:
     return float((total[size > 0] / size[size > 0] ** 2).mean())
 
 
-def _whole_replicates(rows: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
+def whole_replicates(rows: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
     """The replicates in which a cell of ``by`` has all of its tasks: later looks leave decided tasks out."""
     keys = [rows[name] for name in by] or [pd.Series("all", index=rows.index)]
     size = rows.groupby([*keys, rows["encoder"], rows["replicate"]], dropna=False)["replicate"].transform("size")
