@@ -44,7 +44,7 @@ def test_run_comes_back_whole(tmp_path, results):
     run = read_run(tmp_path)
     assert len(run.results) == len(results)
     assert run.config == {"seed": 42}
-    assert run.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
+    assert run.pair == ("satclip-vit16-l10", "satclip-vit16-l40")
     assert run.training_curves.empty
     assert len(read_similarity(tmp_path)) == len(run.similarity)
 
@@ -60,13 +60,12 @@ def test_missing_numbers_are_nan_and_missing_words_empty(tmp_path, results):
 
 def test_pair_falls_back_on_the_roles_in_the_table(results):
     tables = Run(results)
-    assert tables.compared_pair == ("satclip-vit16-l10", "satclip-vit16-l40")
+    assert tables.pair == ("satclip-vit16-l10", "satclip-vit16-l40")
 
 
 def test_a_run_of_one_encoder_has_no_pair(results):
-    alone = results[results["encoder"] == "satclip-vit16-l10"]
-    with pytest.raises(UserError, match=r"compares 1 encoder\(s\).*needs two: run with --encoders A B"):
-        _ = Run(alone).compared_pair
+    alone = Run(results[results["encoder"] == "satclip-vit16-l10"])
+    assert alone.pair is None and alone.labels == ("SatCLIP ViT16 L=10", "")
 
 
 def test_missing_table_is_named(tmp_path):

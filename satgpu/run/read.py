@@ -152,16 +152,6 @@ class Run:
             return short_labels(*self.pair)
         return (encoder_label(self.compared[0]) if self.compared else "", "")
 
-    @property
-    def compared_pair(self) -> tuple[str, str]:
-        """``pair``, or an error that says what a comparison needs."""
-        if self.pair is None:
-            raise UserError(
-                f"this run compares {len(self.compared)} encoder(s), {self.compared}; a comparison needs two: "
-                "run with --encoders A B"
-            )
-        return self.pair
-
     @cached_property
     def trained(self) -> dict[str, bool]:
         """Encoder to whether it carries learned weights."""

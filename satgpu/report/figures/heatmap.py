@@ -113,6 +113,7 @@ def count_title(run: Run, table: pd.DataFrame, noun: str, plain: str) -> str:
 
 
 def colour_bar(figure, axes, image, run: Run) -> None:
+    """The scale of a heatmap: points of difference, by the colours of the two encoders."""
     first, second = run.labels
     bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=28, pad=0.02)
     bar.set_label(f"{second} minus {first} (percentage points)")
