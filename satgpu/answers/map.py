@@ -14,7 +14,6 @@ from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
 
 TITLE = "Map: the finest scale read around each place"
-FACTORS = {"place": "place"}
 
 
 @once
@@ -75,9 +74,9 @@ def _ratio(run: Run) -> list[Answer]:
 def _edge(run: Run, name: str) -> Answer:
     rows, edge = table(run)[table(run)["encoder"] == name], median_edge(run, name)
     values = {"encoder": encoder_label(name), "edge": edge, "n": f"{len(rows)}"}
-    statement = "{encoder}: fine edge {edge} (median of {n} places; brackets: nine in ten of them)"
+    statement = "around a place {encoder} reads down to {edge} (median of {n} places; brackets: nine in ten of them)"
     if edge.censored:
-        statement = "{encoder}: fine edge {edge} at the median of {n} places"
+        statement = "around the median of {n} places the fine edge of {encoder} is {edge}"
     read = rows[rows["anisotropy"].notna()]
     if len(read):
         statement += "; along its finest bearing it reads {ratio} times finer than across, at the median place"

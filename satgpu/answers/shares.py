@@ -47,6 +47,11 @@ class Curve:
         return self.share_RL.mean(0)
 
     @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """(L,) ends of the 95 % interval over draws of places; NaN with one draw."""
+        return interval_over_draws(self.share_RL)[1:]
+
+    @property
     def is_n_limited(self) -> bool:
         """Fewer than 10 labels a dimension."""
         return self.n_labels < LABELS_A_DIMENSION * (self.dim - self.dropped)
@@ -101,7 +106,11 @@ def runs_in_words(c: Curve) -> str:
     found = runs_km(c.share, c.share_RL if len(c.share_RL) > 1 else None)
     open_end = c.scale_km[-1]
     words = [
-        f"{km_word(coarse)} to {'finer than ' if fine <= open_end else ''}{km_word(fine)} km"
+        (
+            f"{km_word(coarse)} km alone"
+            if fine == coarse
+            else f"{km_word(coarse)} to {'finer than ' if fine <= open_end else ''}{km_word(fine)} km"
+        )
         + ("" if firm or len(c.share_RL) == 1 else " (not in every draw)")
         for coarse, fine, firm in found
     ]

@@ -94,21 +94,21 @@ def add_colour_bar(axes: Axes | list[Axes]) -> None:
     bar = first.figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.03)
     ticks = (0.5, 0.71, 1.0, 1.41, 2.0)
     bar.ax.xaxis.set_major_locator(FixedLocator(ticks))
-    bar.ax.xaxis.set_major_formatter(FixedFormatter(["half", "0.71", "median place", "1.41", "twice"]))
+    bar.ax.xaxis.set_major_formatter(FixedFormatter(["½", "0.71", "1", "1.41", "2"]))
     bar.ax.xaxis.set_minor_locator(NullLocator())
-    bar.set_label("fine edge relative to the encoder's median place; dark is finer")
+    bar.set_label("edge relative to the median place (dark: finer)")
 
 
 def _marker_points(axes: Axes, n: int) -> float:
     """Diameter in points of markers that n places even by area leave room for."""
     width_points = axes.get_position().width * axes.figure.get_size_inches()[0] * 72
-    return 0.75 * width_points * 0.68 / np.sqrt(max(n, 1))
+    return min(16.0, 0.75 * width_points * 0.68 / np.sqrt(max(n, 1)))
 
 
 def _bars(table: pd.DataFrame) -> list[np.ndarray]:
     """A bar along the finest bearing of every place that is clearly finer along one, its ends projected."""
     clear = table[(table["anisotropy"] >= _BAR_RATIO) & (table["lat"].abs() < 85)]
-    half_deg = 180 / np.sqrt(max(len(table), 1)) * 0.35
+    half_deg = min(7.0, 180 / np.sqrt(max(len(table), 1)) * 0.35)
     bearing, lat = np.radians(clear["finest_bearing_deg"].to_numpy()), clear["lat"].to_numpy()
     east = half_deg * np.sin(bearing) / np.cos(np.radians(lat))
     north = half_deg * np.cos(bearing)

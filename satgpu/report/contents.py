@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from satgpu.answers import transfer
 from satgpu.answers.compare import POOLED
 from satgpu.answers.published import published_answers
 from satgpu.answers.questions import questions
@@ -55,6 +56,7 @@ class Part:
     Attributes:
         run: the rows of the protocol.
         short: the lines that open the part.
+        budget: header and rows of the headline table, in words.
         resolutions: header and rows of the table of resolutions, in words.
         sections: one per question.
         absent: questions that this run has no rows for.
@@ -62,6 +64,7 @@ class Part:
 
     run: Run
     short: list[Line]
+    budget: tuple[list[str], list[list[str]]]
     resolutions: tuple[list[str], list[list[str]]]
     sections: list[Section]
     absent: list[str]
@@ -112,7 +115,8 @@ def _part(run: Run, answers: Sequence[Answer], pictures: dict[str, Picture]) -> 
     sections = [_section(run, name, own, pictures) for name in dict.fromkeys(names)]
     sections = [section for section in sections if section.own or section.printed or section.figures]
     absent = [module.TITLE.partition(":")[0] for name, module in asked.items() if _lacks(run, name, module)]
-    return Part(run, [line(one, run) for one in own if one.headline], resolutions(run), sections, absent)
+    opening = [line(one, run) for one in own if one.headline]
+    return Part(run, opening, transfer.in_words(run, text), resolutions(run), sections, absent)
 
 
 def _lacks(run: Run, name: str, module) -> bool:

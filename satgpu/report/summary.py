@@ -25,6 +25,9 @@ def summary_markdown(contents: Contents) -> str:
 def _part_lines(part: Part, mark: str) -> list[str]:
     """The opening, the table of resolutions, and one section per question, under one protocol."""
     lines = [f"## In short{mark}", "", *items(map(_words, part.short))] if part.short else []
+    if part.budget[1]:
+        budget = pd.DataFrame(part.budget[1], columns=part.budget[0])
+        lines += [f"## The budget in numbers{mark}", "", *markdown_table(budget), ""]
     for section in part.sections:
         lines += _section_lines(section, mark)
     header, rows = part.resolutions

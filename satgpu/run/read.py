@@ -191,7 +191,8 @@ class Run:
     @property
     def replicates(self) -> int:
         """How many replicates the rows hold."""
-        return int(self.results["replicate"].nunique()) if len(self.results) else 0
+        tables = (self.results, self.transfer, self.fields)
+        return next((int(table["replicate"].nunique()) for table in tables if len(table) and "replicate" in table), 0)
 
     @cached_property
     def config(self) -> dict:

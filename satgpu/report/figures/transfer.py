@@ -49,8 +49,12 @@ def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture |
 def _panels(n_maps: int, narrow: bool) -> tuple[Figure, Axes, list[Axes]]:
     """The curves, and one or two maps beside them; stacked on a phone."""
     if narrow or not n_maps:
-        figure, axes = open_sheet(1 + n_maps, narrow, height_in=3.4 if narrow else 4.2)
-        return figure, axes[0], axes[1:]
+        figure, axes = open_sheet(1, narrow, height_in=3.6 + 2.4 * n_maps)
+        place = axes[0].get_subplotspec()
+        axes[0].remove()
+        cells = place.subgridspec(1 + n_maps, 1, height_ratios=[3.6] + [2.4] * n_maps)
+        left, *maps = (figure.add_subplot(cell) for cell in cells)
+        return figure, left, maps
     figure, axes = open_sheet(2, narrow, height_in=4.6, widths=(1.25, 1))
     place = axes[1].get_subplotspec()
     axes[1].remove()
@@ -82,11 +86,8 @@ def _draw_shares(axes: Axes, run: Run, shown: list[str]) -> list[Line2D]:
 
 def _draw_curve(axes: Axes, found: Curve, colour: str, line: object, label: str) -> Line2D:
     """The share read, with its band over draws of places."""
-    spread = found.share_RL.std(0, ddof=1) if len(found.share_RL) > 1 else 0 * found.share
-    half = 1.96 * spread / np.sqrt(len(found.share_RL))
-    axes.fill_between(
-        found.scale_km, found.share - half, found.share + half, color=colour, alpha=0.2, linewidth=0, zorder=3
-    )
+    low, high = found.interval
+    axes.fill_between(found.scale_km, low, high, color=colour, alpha=0.2, linewidth=0, zorder=3)
     return axes.plot(found.scale_km, found.share, color=colour, linestyle=line, linewidth=2.2, label=label, zorder=4)[0]
 
 
@@ -114,12 +115,14 @@ def _draw_runs(axes: Axes, found: Curve, colour: str, height: float) -> None:
 def _mark_sampling_limit(axes: Axes, n: int, finest_km: float) -> None:
     """n labels determine at most n harmonics: those below degree √n."""
     limit_km = np.pi * 6371.0088 / np.sqrt(n)
+    options = {"fontsize": 7.5, "color": QUIET, "va": "center", "zorder": 6}
+    options["bbox"] = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
     words = f"{n:,} labels can tell {n:,} harmonics\napart: down to {km_word(limit_km)} km"
     if limit_km >= finest_km:
         axes.axvline(limit_km, color=QUIET, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
-        axes.text(limit_km * 1.02, 0.6, words, fontsize=7.5, color=QUIET, va="center")
+        axes.text(limit_km * 1.02, 0.6, words, **options)
     else:
-        axes.text(0.012, 0.6, f"◂ {words}", transform=axes.transAxes, fontsize=7.5, color=QUIET, va="center")
+        axes.text(0.012, 0.83, f"◂ {words}", transform=axes.transAxes, **options)
 
 
 def _meaning(run: Run, shown: list[str]) -> list[Line2D]:
