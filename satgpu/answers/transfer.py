@@ -170,7 +170,7 @@ def _mlp(run: Run) -> Answer | None:
             f"m{i}": given(c.share[best], Unit.SHARE),
             f"l{i}": given(beside.at(km) if beside else np.nan, Unit.SHARE),
         }
-    statement = "An MLP bends the embedding and reads further: with {n} labels it gets " + listing(parts)
+    statement = "An MLP bends the embedding: with {n} labels it gets " + listing(parts)
     return own(run, "transfer.mlp", statement, values, recompute="satgpu.answers.transfer.curve(run, encoder, 'mlp')")
 
 

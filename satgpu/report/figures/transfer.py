@@ -76,7 +76,7 @@ def _draw_shares(axes: Axes, run: Run, shown: list[str]) -> list[Line2D]:
     n = max(curve(run, name).n_labels for name in shown)
     scales = curve(run, shown[0]).scale_km
     log_km_axis(axes, scales, "half wavelength (km): fine detail left, coarse right")
-    _mark_sampling_limit(axes, n, scales[-1])
+    handles.append(_mark_sampling_limit(axes, n))
     axes.axhline(READ, color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     axes.set_ylim(-0.03, 1.06 + 0.03 * len(shown))
     axes.set_yticks(np.arange(0, 1.01, 0.25))
@@ -112,17 +112,13 @@ def _draw_runs(axes: Axes, found: Curve, colour: str, height: float) -> None:
                   solid_capstyle="butt", zorder=5)  # fmt: skip
 
 
-def _mark_sampling_limit(axes: Axes, n: int, finest_km: float) -> None:
-    """n labels determine at most n harmonics: those below degree √n."""
+def _mark_sampling_limit(axes: Axes, n: int) -> Line2D:
+    """n labels determine at most n harmonics: those below degree √n. Gives the legend entry; the line may lie finer."""
     limit_km = np.pi * 6371.0088 / np.sqrt(n)
-    options = {"fontsize": 7.5, "color": QUIET, "va": "center", "zorder": 6}
-    options["bbox"] = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-    words = f"{n:,} labels can tell {n:,} harmonics\napart: down to {km_word(limit_km)} km"
-    if limit_km >= finest_km:
-        axes.axvline(limit_km, color=QUIET, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
-        axes.text(limit_km * 1.02, 0.6, words, **options)
-    else:
-        axes.text(0.012, 0.83, f"◂ {words}", transform=axes.transAxes, **options)
+    style = {"color": QUIET, "linewidth": 1.0, "linestyle": (0, (4, 2))}
+    if limit_km >= axes.get_xlim()[0]:
+        axes.axvline(limit_km, zorder=1, **style)
+    return Line2D([], [], label=f"sampling limit of {n:,} labels: {km_word(limit_km)} km", **style)
 
 
 def _meaning(run: Run, shown: list[str]) -> list[Line2D]:
