@@ -62,6 +62,14 @@ def test_a_resolved_configuration_reads_back_equal(tmp_path):
     assert read_config(path) == config
 
 
+def test_a_run_is_continued_with_its_own_options(tmp_path):
+    config, _ = _parse("--seed", "7", "--sweet_spot.n_points", "99")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.as_dict(), sort_keys=False))
+    again, how = _parse("--resume", f"--out={tmp_path}")
+    assert again == config and how["resume"]
+    assert _parse("--out", str(tmp_path), "--resume", "--seed", "8")[0].seed == 8  # refused later, by name
+
+
 def test_differences_name_what_changes_a_number():
     one, _ = _parse("--seed", "1", "--devices", "2")
     two, _ = _parse("--seed", "2", "--sweet_spot.n_points", "7")

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from satgpu.encoders import choose_encoders, control_specs, hub, load_encoder, load_encoders
+from satgpu.encoders import choose_encoders, control_specs, hub, load_encoder
 from satgpu.encoders.checkpoint import sha256_of_file
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile
 from satgpu.encoders.select import FALLBACK_PAIR, PREFERRED_PAIR
@@ -236,12 +236,3 @@ def test_controls_are_the_same_architecture_untrained_and_the_coordinates(tmp_pa
     assert control_specs([trained, "untrained-l40"]) == ["untrained-l10-w6-d4", "xyz"]
     twin = load_encoder("untrained-l10-w6-d4")
     assert [t.shape for t in twin.weights.tensors()] == [t.shape for t in trained.weights.tensors()]
-
-
-def test_two_encoders_of_one_name_are_refused(tmp_path):
-    for folder in ("a", "b"):
-        write_checkpoint(tmp_path / folder / "mine.ckpt", 5)
-    paths = [tmp_path / "a" / "mine.ckpt", tmp_path / "b" / "mine.ckpt"]
-    with pytest.raises(UserError, match="would both be called 'mine'; rename one file"):
-        load_encoders(paths)
-    assert [encoder.name for encoder in load_encoders([paths[0], "xyz"])] == ["mine", "xyz"]

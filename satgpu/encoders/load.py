@@ -76,23 +76,6 @@ def load_encoder(
     raise _unknown(spec)
 
 
-def load_encoders(specs: list[str | Path | Encoder | object], **options) -> list[Encoder]:
-    """Several encoders, with :func:`load_encoder`'s options, their names distinct.
-
-    Raises:
-        UserError: as :func:`load_encoder`, or two encoders would share a name in the tables.
-    """
-    encoders = [load_encoder(spec, **options) for spec in specs]
-    names = [encoder.name for encoder in encoders]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            first, second = specs[names.index(name)], specs[index]
-            raise UserError(
-                f"encoders {str(first)!r} and {str(second)!r} would both be called {name!r}; rename one file"
-            )
-    return encoders
-
-
 def _check_device(device: torch.device | str) -> None:
     try:
         torch.empty(0, device=device)

@@ -146,13 +146,14 @@ def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``, ``report``)."""
     for path in _config_files(args):
         _check_file(path)
+    args = _config_of_resumed_run(args) + args
     parser = make_parser(prog)
     try:
         values = parser.instantiate(parser.parse_args(_files_first(args)))
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError, OSError) as error:
-        raise _explained(parser, error) from error
+        raise _explained(error) from error
     return _config(values)
 
 
@@ -179,7 +180,7 @@ def config_from(options: Mapping[str, Any]) -> Config:
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError) as error:
-        raise _explained(parser, error) from error
+        raise _explained(error) from error
 
 
 def read_config(path: Path) -> Config:
@@ -211,19 +212,35 @@ def _field_docs(cls: type) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
-def _explained(parser: ArgumentParser, error: Exception) -> UserError:
+def _explained(error: Exception) -> UserError:
     """One line for the parser's complaint, with the nearest known name."""
     message = " ".join(str(error).split())
     unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0]
     if unknown:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
-        return UserError(f"unknown option {unknown!r}{did_you_mean(unknown, flags) or '; see --help for the list'}")
+        return UserError(f"unknown option {unknown!r}{did_you_mean(unknown, _flags()) or '; see --help for the list'}")
     plain = re.fullmatch(r'Parser key "(.+?)": Expected an? (.+?)\. Got value: (.*)', message)
     if plain:
         key, wanted, value = plain.groups()
         wanted = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", re.sub(r"<class '(\w+)'>", r"\1", wanted))
         return UserError(f"{key} must be {wanted}; got {value!r}")
     return UserError(f"{message.removesuffix('.')}; see --help for what is accepted")
+
+
+def _flags() -> list[str]:
+    """Every option of the command line, for guesses."""
+    words = ["config", "out", "resume", "dry-run", "report", "no-report", "no-controls", "no-offline"]
+    words += [f.name for f in dataclasses.fields(Config) if f.name != "parts"]
+    nested = {"probes": ProbeOptions} | {name: entry.options for name, entry in EXPERIMENTS.items()}
+    words += [f"{name}.{f.name}" for name, options in nested.items() for f in dataclasses.fields(options)]
+    return [f"--{word}" for word in words]
+
+
+def _config_of_resumed_run(args: list[str]) -> list[str]:
+    """A run that is continued begins with its own options: what else is given must agree with them."""
+    named = [arg.partition("=")[2] for arg in args if arg.startswith("--out=")]
+    named += [after for arg, after in zip(args, args[1:], strict=False) if arg == "--out"]
+    path = Path(named[-1]).expanduser() / "config.yaml" if named else None
+    return [f"--config={path}"] if "--resume" in args and path is not None and path.is_file() else []
 
 
 def _files_first(args: list[str]) -> list[str]:

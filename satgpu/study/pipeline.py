@@ -105,7 +105,7 @@ def run(
     if study.notice:
         console.print(f"[bold yellow]Notice:[/] {study.notice}")
     console.print(f"verdicts at {_in_words(study.plan)}")
-    path = Path(out) if out else _default_folder(config, ranks)
+    path = Path(out).expanduser() if out else _default_folder(config, ranks)
     facts = _facts(study, command, started)
     folder = _open(study, path, resume, ranks, facts)
     try:
