@@ -229,7 +229,7 @@ def test_an_encoder_of_nan_costs_its_own_rows_only(tmp_path, monkeypatch):
 def test_two_encoders_of_one_name_are_refused(tmp_path, config, capsys):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "mine.csv").write_text("lon,lat,x,y\n0,0,1,2\n10,10,3,4\n")
+        (tmp_path / folder / "mine.csv").write_text("lon,lat,e0,e1\n0,0,1,2\n10,10,3,4\n")
     words = ["--config", str(config), "--offline", "--device", "cpu", "--out", str(tmp_path / "out")]
     assert run_command([*words, "--encoders", str(tmp_path / "a/mine.csv"), str(tmp_path / "b/mine.csv")]) == 2
     assert "two of the encoders are called 'mine'; rename one of the files" in capsys.readouterr().err
