@@ -48,7 +48,8 @@ def compare(
             multiplied by 0.05 / level, so that 0.05 remains the mark. None: one look at all rows.
 
     Returns:
-        DataFrame[*by, first_mean, second_mean, difference, low, high, t, df, p, q, verdict, n_replicates], in the
+        DataFrame[the columns of ``by``, first_mean, second_mean, difference, low, high, t, df, p, q, verdict,
+        n_replicates], in the
         order of ``by``. Accuracies as shares of one; low and high bound the difference with 95 % in each cell; t,
         df, p, q, low and high are NaN for a cell of one replicate. verdict is "second" or "first", whichever is
         ahead, where q < 0.05, else "undecided".

@@ -47,7 +47,9 @@ class MLPProbes:
         **options: of ``ProbeOptions``; ``alpha`` and ``learning_rate_init`` may be arrays of the shape of
             the probes.
 
-    Attributes (after ``fit``; "probes" stands for the leading axes of Y: (), (p,) or (g, p)):
+    Fitted attributes follow; "probes" stands for the leading axes of Y: (), (p,) or (g, p).
+
+    Attributes:
         classes_: (c,) sorted labels (classification).
         random_state_: the seed that was used.
         n_iter_: (probes) epochs.
