@@ -141,30 +141,45 @@ def macro_f1(true: Tensor, named: Tensor) -> float:
     return float((2 * hits / both)[both > 0].mean())
 
 
-def predicted_shares(fit: Linear, field: Field, places: Places, turns: Turns, Y: Tensor) -> Tensor:
-    """(T,) shares that a linear reader must come to if all it has is the field's power by degree and order.
+class Prediction:
+    """The share that a linear reader must come to if all it has is the field's power by degree and order.
 
     1 - [Σ a_lm² MSE_lm + rest·(1 + gain)] / [Σ a_lm² Var_lm + rest]: MSE_lm is the error at the places held back
-    when the harmonic itself is read with the penalty the field chose, and the power beyond the degrees, which
+    when the harmonic itself is read with the penalty that the field chose, and the power beyond the degrees, which
     nothing is assumed to read, comes in through the labels as noise with the gain of the reader's weights.
 
     Args:
-        Y: (N + M, T, C) the field under each turn.
+        fit: the reader, of one embedding of the places (N + M, 2) as they are.
     """
+
+    def __init__(self, fit: Linear, lonlat_deg: Tensor):
+        harmonics = spherical_harmonics(lonlat_deg, L_MAX + 1, "closed-form") * (4 * torch.pi) ** 0.5
+        harmonics, n = harmonics.to(fit.basis), fit.ridge.n
+        self.fit, self.labels, self.truth = fit, fit.ridge.project(harmonics[:n]), harmonics[n:]
+        self.variances = (self.truth - self.labels.mean).square().mean(-2)
+
+    def __call__(self, power: Tensor, rest: Tensor, relative: Tensor) -> Tensor:
+        """(T,) shares.
+
+        Args:
+            power: (H, T) of the harmonics, Σ being the variance within the degrees.
+            rest: (T,) variance beyond them.
+            relative: (T,) penalties that the fields chose.
+        """
+        out = torch.empty_like(relative)
+        for penalty in relative.unique():
+            same, each = relative == penalty, penalty.expand(len(power))
+            missed = (self.fit.ridge.predict(self.fit.basis, self.labels, each)[0] - self.truth).square().mean(0)
+            gain = self.fit.noise_gain(penalty[None, None])[0, 0]
+            errors = power[:, same].T @ missed + rest[same] * (1 + gain)
+            out[same] = 1 - errors / (power[:, same].T @ self.variances + rest[same])
+        return out
+
+
+def predicted_shares(fit: Linear, field: Field, places: Places, turns: Turns, Y: Tensor) -> Tensor:
+    """(T,) shares predicted for the field under each turn, whose values are Y (N + M, T, C)."""
     a, variance = field_coefficients(field)
-    power = turned_coefficients(a, turns.rotations).square().sum(-1).to(fit.basis) / (4 * torch.pi)  # (H, T)
-    rest = (variance.sum() - power[:, 0].sum().cpu()).clamp_min(0).to(power)
-    harmonics = spherical_harmonics(places.lonlat_deg, L_MAX + 1, "closed-form") * (4 * torch.pi) ** 0.5
-    harmonics = harmonics.to(fit.basis.device)
-    labels, truth = fit.ridge.project(harmonics[: places.n_labels]), harmonics[places.n_labels :]
-    variances = (truth - labels.mean).square().mean(-2)
-    flat, sets = fit.columns(Y[: places.n_labels])
-    relative = fit.penalty(flat, sets)[0]
-    out = torch.empty_like(relative)
-    for a_relative in relative.unique():
-        same = relative == a_relative
-        missed = (fit.ridge.predict(fit.basis, labels, a_relative.expand(len(power)))[0] - truth).square().mean(0)
-        gain = fit.noise_gain(a_relative[None])[0, 0]
-        errors = power[:, same].T @ missed + rest * (1 + gain)
-        out[same] = 1 - errors / (power[:, same].T @ variances + rest)
-    return out.cpu()
+    power = turned_coefficients(a, turns.rotations).square().sum(-1).to(fit.basis) / (4 * torch.pi)
+    rest = (variance.sum().to(power) - power.sum(0)).clamp_min(0)
+    relative = fit.penalty(*fit.columns(Y[: places.n_labels]))[0]
+    return Prediction(fit, places.lonlat_deg)(power, rest, relative).cpu()

@@ -289,13 +289,13 @@ class _Scores:
         left = self.outside_leverage + self.squared_U @ lost
         inverse = left.clamp_min(1e-12).reciprocal()  # (..., N, G or 1)
         missing = self._of_targets(lost) * self.labels.coefficients
-        total = torch.zeros_like(self.total)
+        total = self.total.new_zeros(())  # the same targets may serve several factorisations
         n = self.ridge.n
         rows = max(1, _CHUNK_ELEMENTS // (self.outside.numel() // n))
         for start in range(0, n, rows):
             some = (..., slice(start, start + rows), slice(None))
             residual = (self.ridge.U[some] @ missing).add_(self.outside[some])
-            total += residual.mul_(self._of_targets(inverse[some])).square_().sum(-2)
+            total = total + residual.mul_(self._of_targets(inverse[some])).square_().sum(-2)
         return total / n
 
     def _gcv(self, lost: Tensor) -> Tensor:
