@@ -95,7 +95,7 @@ def as_field(thing: object, task: str = "auto", name: str | None = None) -> Fiel
     """A field from a name, a callable, a pair, or a field.
 
     Args:
-        thing: the name of a field of the world (see :func:`satgpu.fields.sources.names`) or ``file:column``;
+        thing: the name of a field of the world (see :func:`satgpu.fields.sources.names`);
             a callable from (n, 2) degrees, longitude first, to (n,) values, NaN where it is not given; a pair
             ``(lonlat_deg, values)``, values being numbers, booleans or words.
         task: "regression", "classification", or "auto": words, booleans and whole numbers of at most ten

@@ -119,7 +119,7 @@ def read_field(
 
     Args:
         encoder: a name, path or encoder, as for ``load_encoder``.
-        field: the name of a field of the world, ``file:column``, a callable from (n, 2) degrees to (n,)
+        field: the name of a field of the world, a callable from (n, 2) degrees to (n,)
             values, or a pair ``(lonlat_deg, values)``.
         n_labels: places learned from, as far as the field has them.
         reader: "linear" (ridge; classes by one indicator each, the largest is named), "mlp", "neighbours"

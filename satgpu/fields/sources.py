@@ -68,7 +68,7 @@ def names() -> tuple[str, ...]:
 
 
 def missing(name: str) -> str:
-    """Why the field can't be read here and what to install; "" where it can, or where the name is a file's."""
+    """Why the field can't be read here and what to install; "" where it can."""
     source = SOURCES.get(name)
     absent = source.missing() if source else []
     if not absent:
@@ -78,17 +78,13 @@ def missing(name: str) -> str:
 
 
 def load(name: str, task: str = "auto") -> Field:
-    """The field of this name, or of a ``file:column``.
+    """The field of this name.
 
     Raises:
-        UserError: unknown name, a package is missing (with the line that installs it), or a file refused.
+        UserError: unknown name, a package is missing (with the line that installs it).
     """
     if name not in SOURCES:
-        if ":" in name or Path(name).suffix:
-            from satgpu.fields.files import read_column
-
-            return read_column(name, task)
-        raise unknown_choice("field", name, (*SOURCES, "my.csv:column"))
+        raise unknown_choice("field", name, SOURCES)
     if reason := missing(name):
         raise UserError(reason)
     field = SOURCES[name].make()
