@@ -19,6 +19,8 @@ TITLE = "Map: the finest scale read around each place"
 @once
 def table(run: Run) -> pd.DataFrame:
     """Bands and edges by encoder and place: see ``satgpu.readouts.edges.edges``."""
+    if run.map.empty:
+        return pd.DataFrame()
     parts = [edges(rows).assign(encoder=name) for name, rows in run.map.groupby("encoder", sort=False)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
