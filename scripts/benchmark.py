@@ -1,27 +1,42 @@
-"""How fast the probes train, beside scikit-learn on the same data in the same process.
+"""How fast the probes train, beside others on the same data: sides take turns, medians are reported.
 
     python scripts/benchmark.py --device cpu --probes 50 --json benchmark.json
+    python scripts/benchmark.py --problem random --probes 40
 
-The problem is the notebook's sweet spot: 25 checkerboards (300 to 900 km) on the untrained L=10 and
-L=40 encoders, 4200 training rows. More probes than 50 take further seeds of the initial weights.
+The first problem is the notebook's sweet spot: 25 checkerboards (300 to 900 km) on the untrained L=10 and L=40
+encoders, 4200 training rows; more probes than 50 take further seeds of the initial weights. The second has nothing
+of this package: 4000 rows of 256 random numbers, and which side of a random plane they lie on.
+
+The share of the core's peak counts the products of training alone, against multiply-adds from registers on all
+cores at once; the time is that within epochs, their validation and stopping rule included.
 """
 
 import argparse
+import importlib.util
 import json
+import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from satgpu.encoders import load_encoder
-from satgpu.geometry import make_labels
-from satgpu.geometry.notebook import notebook_box, train_test_rows
-from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, TrainingReport, train_probes
-from satgpu.probes.loop import TrainingLoop
+sys.path.insert(0, str(Path(__file__).parent))
+
+from benchmark_rivals import jax_epoch_s, run_sklearn, torch_func_epoch_s  # noqa: E402
+
+from satgpu.encoders import load_encoder  # noqa: E402
+from satgpu.geometry import make_labels  # noqa: E402
+from satgpu.geometry.notebook import notebook_box, train_test_rows  # noqa: E402
+from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, train_probes  # noqa: E402
+from satgpu.probes.cpu.fused_path import choose_path, fma_peak_gflops  # noqa: E402
+from satgpu.probes.loop import TrainingLoop  # noqa: E402
 
 SCALES_KM = list(range(300, 925, 25))
 ENCODERS = ("untrained-l10", "untrained-l40")
@@ -47,52 +62,65 @@ def make_groups(n_probes: int, device: str) -> list[ProbeGroup]:
     return groups
 
 
-def timed(action: Callable[[], object]) -> tuple[float, object]:
-    """Seconds and what came back."""
+def random_groups(n_probes: int) -> list[ProbeGroup]:
+    """One group of probes on random numbers, all rows for training."""
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(4000, 256, generator=generator)
+    Y = (torch.randn(n_probes, 256, generator=generator) @ X.T > 0).long()
+    rows, none, seeds = torch.arange(4000), torch.arange(0), torch.arange(n_probes)
+    return [ProbeGroup(X, Y, rows, none, 42, seeds, "classification", list(range(n_probes)))]
+
+
+def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, path: str = "auto", lightning: bool = True) -> dict:
+    """Seconds, mean epochs, mean test score, report."""
+    results: list[ProbeResult] = []
     start = time.perf_counter()
-    value = action()
-    return time.perf_counter() - start, value
-
-
-def fit_sklearn(X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[float, int]:
-    """Test score and epochs of the notebook's classifier."""
-    from sklearn.neural_network import MLPClassifier
-
-    model = MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=500, random_state=42, early_stopping=True)
-    model.fit(X[train], y[train])
-    return model.score(X[test], y[test]), model.n_iter_
-
-
-def run_sklearn(groups: list[ProbeGroup], dtype: type, n_jobs: int) -> tuple[float, list[tuple[float, int]]]:
-    """Seconds and (score, epochs) of scikit-learn, one by one or by joblib on warm workers."""
-    from joblib import Parallel, delayed
-
-    jobs = []
-    for group in groups:
-        X, rows = group.X.cpu().numpy().astype(dtype), (group.train_rows.numpy(), group.test_rows.numpy())
-        jobs += [delayed(fit_sklearn)(X, y.numpy(), *rows) for y in group.Y.cpu()]
-    with Parallel(n_jobs=n_jobs) as parallel:
-        if n_jobs > 1:  # start the workers and have them import scikit-learn before the clock runs
-            tiny = np.random.default_rng(0).normal(size=(60, 2))
-            rows = np.arange(60)
-            parallel(delayed(fit_sklearn)(tiny, rows % 2, rows, rows) for _ in range(2 * n_jobs))
-        return timed(lambda: parallel(jobs))
-
-
-def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, lightning: bool = True):
-    """(seconds, report, results by key)."""
-    results: dict[object, ProbeResult] = {}
-    seconds, report = timed(
-        lambda: train_probes(
-            iter(groups),
-            ProbeOptions(),
-            device=args.device,
-            allow_tf32=args.tf32,
-            on_result=lambda result: results.__setitem__(result.key, result),
-            lightning=lightning,
-        )
+    report = train_probes(
+        iter(groups),
+        ProbeOptions(),
+        device=args.device,
+        allow_tf32=args.tf32,
+        cpu_path=path,
+        on_result=results.append,
+        lightning=lightning,
     )
-    return seconds, report, results
+    seconds = time.perf_counter() - start
+    epochs, score = (statistics.fmean(getattr(r, name) for r in results) for name in ("n_iter", "test_score"))
+    return {"seconds": seconds, "epochs": epochs, "score": score, "report": report}
+
+
+def sklearn_elsewhere(args: argparse.Namespace, best: bool, as_it_comes: bool) -> dict[str, float]:
+    """scikit-learn in a process of its own, with OpenBLAS told by this environment what to do, or told nothing."""
+    words = ["--sklearn-only", "best" if best else "notebook", "--probes", str(min(args.probes, SKLEARN_PROBES))]
+    told = {name: value for name, value in os.environ.items() if not (as_it_comes and name.startswith("OPENBLAS"))}
+    command = [sys.executable, __file__, *words, "--problem", args.problem]
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return found | {"seconds": found["seconds"] * max(1.0, args.probes / SKLEARN_PROBES)}
+
+
+def by_epoch(groups: list[ProbeGroup], epoch_s: Callable[[ProbeGroup, ProbeOptions], float], epochs: float) -> dict:
+    """Seconds of a rival that is timed for an epoch of each group, for as many epochs as our probes had."""
+    return {"seconds": epochs * sum(epoch_s(group, ProbeOptions()) for group in groups), "epochs": epochs}
+
+
+def sides(args: argparse.Namespace, groups: list[ProbeGroup], epochs: float) -> dict[str, Callable[[], dict]]:
+    """What is compared, by name; those that are not at hand are left out."""
+    found: dict[str, Callable[[], dict]] = {"satgpu": lambda: run_satgpu(groups, args)}
+    found["satgpu, bare loop"] = lambda: run_satgpu(groups, args, lightning=False)
+    on_cpu = args.device == "cpu"
+    if on_cpu and choose_path(torch.float32, ProbeOptions()).name != "torch":
+        found["satgpu, fallback"] = lambda: run_satgpu(groups, args, "torch")
+    if on_cpu and args.rivals:
+        found["torch.func"] = lambda: by_epoch(groups, torch_func_epoch_s, epochs)
+        if importlib.util.find_spec("jax"):
+            found["jax"] = lambda: by_epoch(groups, jax_epoch_s, epochs)
+    if not args.no_sklearn:
+        for name, best in (("scikit-learn as in the notebook", False), ("scikit-learn at its best", True)):
+            found[name] = lambda best=best: sklearn_elsewhere(args, best, False)
+            if any(variable.startswith("OPENBLAS") for variable in os.environ):
+                found[f"{name}, OpenBLAS as it comes"] = lambda best=best: sklearn_elsewhere(args, best, True)
+    return found
 
 
 def lightning_share(groups: list[ProbeGroup], args: argparse.Namespace) -> float:
@@ -101,110 +129,130 @@ def lightning_share(groups: list[ProbeGroup], args: argparse.Namespace) -> float
     step = TrainingLoop.step
 
     def timed_step(loop: TrainingLoop) -> list[ProbeResult]:
-        seconds, results = timed(lambda: step(loop))
-        inside.append(seconds)
+        start = time.perf_counter()
+        results = step(loop)
+        inside.append(time.perf_counter() - start)
         return results
 
     TrainingLoop.step = timed_step
     try:
-        seconds, _, _ = run_satgpu(groups, args)
+        seconds = run_satgpu(groups, args)["seconds"]
     finally:
         TrainingLoop.step = step
     return 1 - sum(inside) / seconds
 
 
-def product_rates(device: str) -> dict[str, float]:
-    """GFLOP/s of 2048³ float32 products on all threads: torch.mm, and on a CPU oneDNN's."""
+def peak_gflops() -> float | None:
+    """Multiply-adds from registers, a core, while all threads are at it; None without the compiled extension."""
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda _: fma_peak_gflops(0.3), range(threads)))
+    return None if None in found else statistics.fmean(found)
+
+
+def sgemm_gflops(device: str) -> float:
+    """torch.mm of 2048³ in float32 on all threads, the best of twelve."""
     a, b = (torch.randn(2048, 2048, device=device) for _ in range(2))
-    products = {"sgemm_gflops": lambda: torch.mm(a, b)}
-    if device == "cpu":
-        products["onednn_gflops"] = lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
-    rates = {}
-    for name, product in products.items():
-        seconds = []
-        for _ in range(12):
-            start = time.perf_counter()
-            product()
-            if device != "cpu":
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - start)
-        rates[name] = 2 * 2048**3 / min(seconds) / 1e9
-    return rates
+    seconds = []
+    for _ in range(12):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(seconds) / 1e9
 
 
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """Every figure, by its key in the JSON file."""
-    groups = make_groups(args.probes, args.device)
-    found: dict[str, object] = {"device": args.device, "probes": args.probes, "versions": versions()}
-    found["satgpu_cold_s"], _, _ = run_satgpu(groups, args)
-    warm: list[tuple[float, TrainingReport, dict]] = []
-    bare_s = []
-    for _ in range(args.repeats):  # in turns, so that a change in the machine's load meets both
-        warm.append(run_satgpu(groups, args))
-        bare_s.append(run_satgpu(groups, args, lightning=False)[0])
-    found["satgpu_warm_all_s"] = [seconds for seconds, _, _ in warm]
-    found["bare_loop_all_s"] = bare_s
-    found["satgpu_warm_s"] = statistics.median(found["satgpu_warm_all_s"])
-    found["bare_loop_s"] = statistics.median(bare_s)
+    groups = random_groups(args.probes) if args.problem == "random" else make_groups(args.probes, args.device)
+    cold = run_satgpu(groups, args)
+    found: dict[str, object] = machine() | {"device": args.device, "probes": args.probes, "problem": args.problem}
+    found |= {"path": cold["report"].path, "cold_s": cold["seconds"]}
+    compared = sides(args, groups, cold["epochs"])
+    runs: dict[str, list[dict]] = {name: [] for name in compared}
+    for _ in range(args.repeats):  # in turns, so that a change in the machine's load meets all sides
+        for name, run in compared.items():
+            runs[name].append(run())
+    found["sides"] = {name: summed_up(several) for name, several in runs.items()}
+    ours = found["sides"]["satgpu"]
+    for side in found["sides"].values():
+        side["ratio"] = side["seconds"] / ours["seconds"]
+        side["ratio_per_epoch"] = side["ratio"] * ours["epochs"] / side["epochs"]
     found["lightning_share"] = lightning_share(groups, args)
-    _, report, results = warm[0]
-    found |= product_rates(args.device)
-    found["epochs_mean"] = report.epochs / args.probes
-    found["useful_gflops"] = report.useful_flops / found["satgpu_warm_s"] / 1e9
-    found["share_of_sgemm"] = found["useful_gflops"] / found["sgemm_gflops"]
+    report = runs["satgpu"][0]["report"]
+    found |= {"useful_gflops": report.useful_flops / ours["seconds"] / 1e9, "sgemm_gflops": sgemm_gflops(args.device)}
     found["peak_memory_bytes"] = report.peak_memory_bytes
-    found["score_mean"] = statistics.fmean(result.test_score for result in results.values())
-    if not args.no_sklearn:
-        found |= beside_sklearn(groups, found, results)
+    peak = peak_gflops() if args.device == "cpu" else None
+    if peak is not None:
+        found["fma_peak_gflops_per_core"] = peak
+        for name in ("satgpu", "satgpu, fallback"):
+            rates = [r["report"].useful_flops / r["report"].epoch_seconds / 1e9 for r in runs.get(name, [])]
+            if rates:
+                found["sides"][name]["epochs_share_of_peak"] = statistics.median(rates) / peak
     return found
 
 
-def beside_sklearn(groups: list[ProbeGroup], found: dict, results: dict) -> dict[str, object]:
-    """scikit-learn's times and scores on the same probes, and the ratios."""
-    groups = groups[: SKLEARN_PROBES // len(SCALES_KM)]
-    n = sum(group.n_probes for group in groups)
-    serial_s, serial = run_sklearn(groups, np.float64, 1)
-    best_s, _ = run_sklearn(groups, np.float32, torch.get_num_threads())
-    scale = found["probes"] / n
-    ours = [results[key].test_score for group in groups for key in group.keys]
-    return {
-        "sklearn_probes_measured": n,
-        "sklearn_s": serial_s * scale,
-        "sklearn_best_s": best_s * scale,
-        "ratio": serial_s * scale / found["satgpu_warm_s"],
-        "ratio_best": best_s * scale / found["satgpu_warm_s"],
-        "sklearn_epochs_mean": statistics.fmean(epochs for _, epochs in serial),
-        "sklearn_score_mean": statistics.fmean(score for score, _ in serial),
-        "score_difference": statistics.fmean(ours) - statistics.fmean(score for score, _ in serial),
-    }
+def summed_up(runs: list[dict]) -> dict[str, object]:
+    """Median seconds, all seconds, and the first run's epochs and score (the others have the same)."""
+    seconds = [run["seconds"] for run in runs]
+    same = {name: runs[0][name] for name in ("epochs", "score") if name in runs[0]}
+    return {"seconds": statistics.median(seconds), "all": seconds} | same
 
 
-def versions() -> dict[str, str]:
+def machine() -> dict[str, object]:
     """What a figure belongs to."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        facts = dict(reversed([(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line]))
+        processor = f"{facts['model name']}, family {facts['cpu family']}, model {facts['model']}"
+    except (OSError, KeyError):
+        pass
     return {
+        "processor": processor,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "machine": device,
-        "threads": str(torch.get_num_threads()),
+        "openblas": {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS")},
     }
+
+
+def print_found(found: dict[str, object]) -> None:
+    """Facts, then a line for each side."""
+    for name, value in found.items():
+        if name != "sides":
+            print(f"{name:26} {value:.4g}" if isinstance(value, float) else f"{name:26} {value}")
+    print(f"\n{'side':50} {'seconds':>8} {'ratio':>6} {'per epoch':>9} {'epochs':>6} {'of peak':>7}")
+    for name, side in found["sides"].items():
+        share = f"{side['epochs_share_of_peak']:7.0%}" if "epochs_share_of_peak" in side else ""
+        words = f"{side['seconds']:8.2f} {side['ratio']:6.2f} {side['ratio_per_epoch']:9.2f} {side['epochs']:6.1f}"
+        print(f"{name:50} {words} {share}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
+    parser.add_argument("--problem", choices=("sweet_spot", "random"), default="sweet_spot")
     parser.add_argument("--probes", type=int, default=50)
     parser.add_argument("--json", help="file for the figures")
-    parser.add_argument("--repeats", type=int, default=3, help="warm runs; their median is reported")
+    parser.add_argument("--repeats", type=int, default=3, help="turns; medians are reported")
     parser.add_argument("--tf32", action="store_true", help="TensorFloat-32 products on a GPU")
-    parser.add_argument("--no-sklearn", action="store_true", help="leave the comparison out")
+    parser.add_argument("--rivals", action="store_true", help="torch.func and, where it is installed, JAX")
+    parser.add_argument("--no-sklearn", action="store_true", help="leave scikit-learn out")
+    parser.add_argument("--sklearn-only", choices=("notebook", "best"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.sklearn_only:
+        groups = random_groups(args.probes) if args.problem == "random" else make_groups(args.probes, "cpu")
+        best = args.sklearn_only == "best"
+        jobs = torch.get_num_threads() if best else 1
+        print(json.dumps(run_sklearn(groups, np.float32 if best else np.float64, jobs)))
+        return 0
     found = measure(args)
-    for name, value in found.items():
-        print(f"{name:24} {value:.4g}" if isinstance(value, float) else f"{name:24} {value}")
+    print_found(found)
     if args.json:
-        with open(args.json, "w") as file:
-            json.dump(found, file, indent=2)
+        Path(args.json).write_text(json.dumps(found, indent=2))
     return 0
 
 

@@ -67,6 +67,7 @@ class TrainingReport:
         probes: results delivered.
         epochs: epochs of all probes together.
         seconds: wall time.
+        epoch_seconds: on a CPU, what all threads together spent in epochs.
         useful_flops: floating point operations of live probes (products only).
         slots: probes that could train at once.
         path: what computed the epochs, such as "fused avx512" or "torch".
@@ -78,6 +79,7 @@ class TrainingReport:
     probes: int = 0
     epochs: int = 0
     seconds: float = 0.0
+    epoch_seconds: float = 0.0
     useful_flops: float = 0.0
     slots: int = 0
     path: str = "torch"

@@ -10,6 +10,7 @@ of groups.
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -109,11 +110,14 @@ class CpuEngine:
         probe = probe or CpuProbe(shared.subgroup, member, self._path)
         epoch = probe.rule.epochs
         data = shared.take(epoch)
+        started = time.perf_counter()
         probe.train_epoch(data)
+        seconds = time.perf_counter() - started
         finished = bool(probe.stop_reason)
         shared.release(epoch, finished)
         with self._lock:
             self._report.epochs += 1
+            self._report.epoch_seconds += seconds
             self._report.useful_flops += shared.subgroup.layout.flops_per_row * data.order.shape[0]
         if finished:
             self._results.put(probe.result())

@@ -59,7 +59,7 @@ TARGET_BEGIN("avx512f,avx512vl,avx512dq,fma")
 #define NAMESPACE avx512
 #define NAME "avx512"
 #define LANES 16
-#define FORWARD_ROWS 14
+#define FORWARD_ROWS 10
 #define GRADIENT_ROWS 8
 #define PEAK_CHAINS 16
 #include "fused_kernel.h"
