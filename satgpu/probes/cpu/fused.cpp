@@ -40,7 +40,7 @@ struct Functions {
   void (*epoch)(const Probe&, const float*, int64_t, int, const float*, const int64_t*, const float*, float*, double*);
   void (*outputs)(const Probe&, const float*, int64_t, int, float*, float*);
   void (*pack_rows)(const float*, int64_t, const int64_t*, int64_t, int, float*);
-  void (*pack_layer)(float*, float*, int, int, float*, bool);
+  void (*pack)(const Probe&, float**, float**, bool);
   double (*peak)(double);
 };
 
@@ -157,8 +157,8 @@ API int fused_max_layers() { return MAX_LAYERS; }
 API double fused_peak(const Functions* f, double seconds) { return f->peak(seconds); }
 API int64_t fused_packed_floats(const Functions* f, const Probe* o) { return f->packed_floats(*o); }
 API int64_t fused_workspace_floats(const Functions* f, const Probe* o, int rows) { return f->workspace_floats(*o, rows); }
-API void fused_pack_layer(const Functions* f, float* weights, float* biases, int n_in, int n_out, float* packed, int back) {
-  f->pack_layer(weights, biases, n_in, n_out, packed, back);
+API void fused_pack(const Functions* f, const Probe* o, float** weights, float** biases, int back) {
+  f->pack(*o, weights, biases, back);
 }
 API void fused_pack_rows(const Functions* f, const float* x, int64_t n_columns, const int64_t* order, int64_t n_rows, int batch,
                          float* out) {

@@ -17,19 +17,18 @@ INLINE float clipped(float p) {  // to [eps, 1 - eps], as scikit-learn does; NaN
   return p < 1.1920929e-7f ? 1.1920929e-7f : p > 1 - 1.1920929e-7f ? 1 - 1.1920929e-7f : p;
 }
 
-// Δ = (f(z) - y) / rows in the place of z (rows, 1), and the sum of the rows' losses; y[r] is labels[order[r]].
-static double single_output_delta(int task, float* z, int rows, const float* labels, const int64_t* order, float* column) {
+// Δ = (f(z) - y) / rows in the place of z (rows), and the sum of the rows' losses; y[r] is labels[order[r]].
+static double single_output_delta(int task, float* z, int rows, const float* labels, const int64_t* order) {
   const float share = 1.0f / rows;
   LogSum logs;
   double squares = 0;
-  for (int r = 0; r < rows; r++) column[r] = z[r * PANEL];
   if (task != REGRESSION)
-    for (int r = 0; r < rows; r += LANES) store(column + r, logistic(load(column + r)));
+    for (int r = 0; r < rows; r += LANES) store(z + r, logistic(load(z + r)));
   for (int r = 0; r < rows; r++) {
-    const float y = labels[order[r]], p = column[r];
+    const float y = labels[order[r]], p = z[r];
     if (task == REGRESSION) squares += 0.5 * (p - y) * (p - y);
     else logs.add(clipped(y > 0.5f ? p : 1 - p));
-    z[r * PANEL] = (p - y) * share;
+    z[r] = (p - y) * share;
   }
   return squares - logs.value();
 }
@@ -54,29 +53,37 @@ static double softmax_delta(float* z, int rows, int n_classes, const float* labe
   return -logs.value();
 }
 
-// Activations and raw output of some rows: out[i] is layer i's, (rows, units[i + 1]).
+// Whether layer i is the last and has one output.
+INLINE bool is_single(const Probe& o, int i) { return i + 1 == o.n_layers && o.units[i + 1] == 1; }
+
+static int64_t layer_floats(const Probe& o, int i) {
+  return is_single(o, i) ? panel_floats(1, o.units[i]) + PANEL : panel_floats(o.units[i] + 1, o.units[i + 1]);
+}
+
+// Activations and raw output of some rows: out[i] is layer i's, (rows, units[i + 1]); one output alone is contiguous.
 static void forward(const Probe& o, const float* x, int rows, float** out) {
   const float* w = o.w;
   for (int i = 0; i < o.n_layers; i++) {
     const int n_in = o.units[i], n_out = o.units[i + 1];
     const int activation = i + 1 < o.n_layers ? o.activation : IDENTITY;
-    product(x, rows, n_in, w, n_in + 1, n_out, out[i], [&](int, int p, int n, float* c) {
+    if (is_single(o, i)) single_forward(x, rows, n_in, w, out[i]);
+    else product(x, rows, n_in, w, n_in + 1, n_out, out[i], [&](int, int p, int n, float* c) {
       activate(activation, w + (int64_t)(p * (n_in + 1) + n_in) * PANEL, n, c);
     });
-    w += panel_floats(n_in + 1, n_out);
+    w += layer_floats(o, i);
     x = out[i];
   }
 }
 
 static int64_t packed_floats(const Probe& o) {
   int64_t n = 0;
-  for (int i = 0; i < o.n_layers; i++) n += panel_floats(o.units[i] + 1, o.units[i + 1]);
+  for (int i = 0; i < o.n_layers; i++) n += layer_floats(o, i);
   return n;
 }
 
 // Where a minibatch's tensors lie in the scratch memory; with `size` alone, how many floats that takes.
 struct Workspace {
-  float *out[MAX_LAYERS], *delta[MAX_LAYERS], *transposed, *column;
+  float *out[MAX_LAYERS], *delta[MAX_LAYERS], *transposed;
   int64_t size = 0;
   Workspace(const Probe& o, int rows, float* at) {
     auto take = [&](int64_t n) { float* here = at + size; size += n; return here; };
@@ -88,7 +95,6 @@ struct Workspace {
       widest = n > widest ? n : widest;
     }
     transposed = take(widest);
-    column = take((rows + LANES - 1) / LANES * LANES);
   }
 };
 
@@ -104,20 +110,26 @@ static double step(const Probe& o, const float* x, int rows, const float* labels
   const Adam settings = {rate, o.beta_1, o.beta_2, o.epsilon, o.alpha / rows};
   forward(o, x, rows, here.out);
   const int n_outputs = o.units[o.n_layers];
-  const double loss = n_outputs == 1 ? single_output_delta(o.task, here.out[last], rows, labels, order, here.column)
+  const double loss = n_outputs == 1 ? single_output_delta(o.task, here.out[last], rows, labels, order)
                                      : softmax_delta(here.out[last], rows, n_outputs, labels, order);
   int64_t at = packed_floats(o);
   for (int i = last; i >= 0; i--) {
     const int n_in = o.units[i], n_out = o.units[i + 1];
-    at -= panel_floats(n_in + 1, n_out);
-    if (i > 0) {
-      transpose(o.w + at, n_in, n_out, here.transposed);
-      const float* below = here.out[i - 1];
-      product(here.delta[i], rows, n_out, here.transposed, n_out, n_in, here.delta[i - 1], [&](int from, int p, int n, float* c) {
-        through_activation(o.activation, below + ((int64_t)p * rows + from) * PANEL, n, c);
+    at -= layer_floats(o, i);
+    float *w = o.w + at, *m = o.m + at, *v = o.v + at;
+    const float *a = i ? here.out[i - 1] : x, *delta = here.delta[i];
+    const bool single = is_single(o, i);
+    if (i > 0 && single) {
+      single_input_gradient(delta, rows, n_in, w, here.delta[i - 1]);
+      through_activation(o.activation, a, panels(n_in) * rows, here.delta[i - 1]);
+    } else if (i > 0) {
+      transpose(w, n_in, n_out, here.transposed);
+      product(delta, rows, n_out, here.transposed, n_out, n_in, here.delta[i - 1], [&](int from, int p, int n, float* c) {
+        through_activation(o.activation, a + ((int64_t)p * rows + from) * PANEL, n, c);
       });
     }
-    update_layer(i ? here.out[i - 1] : x, here.delta[i], rows, n_in, n_out, o.w + at, o.m + at, o.v + at, settings, squares);
+    if (single) single_update(a, delta, rows, n_in, w, m, v, settings, squares);
+    else update_layer(a, delta, rows, n_in, n_out, w, m, v, settings, squares);
   }
   return loss;
 }
@@ -158,45 +170,50 @@ static void outputs(const Probe& o, const float* x, int64_t n_rows, int batch, f
     forward(o, packed, rows, here.out);
     const float* z = here.out[o.n_layers - 1];
     for (int i = 0; i < rows; i++)
-      for (int c = 0; c < n_outputs; c++) *out++ = z[((int64_t)(c / PANEL) * rows + i) * PANEL + c % PANEL];
+      for (int c = 0; c < n_outputs; c++)
+        *out++ = n_outputs == 1 ? z[i] : z[((int64_t)(c / PANEL) * rows + i) * PANEL + c % PANEL];
   }
 }
 
-// A layer's weights (n_out, n_in) and biases (n_out) into panels, or back out of them.
-static void pack_layer(float* weights, float* biases, int n_in, int n_out, float* packed, bool back) {
-  for (int j = 0; j < panels(n_out) * PANEL; j++) {
-    float* column = packed + (int64_t)(j / PANEL) * (n_in + 1) * PANEL + j % PANEL;
-    for (int k = 0; k <= n_in; k++) {
-      if (j >= n_out) { if (!back) column[k * PANEL] = 0; continue; }
-      float& plain = k < n_in ? weights[(int64_t)j * n_in + k] : biases[j];
-      if (back) plain = column[k * PANEL];
-      else column[k * PANEL] = plain;
+// All layers' weights (n_out, n_in) and biases (n_out), wherever they lie, into panels, or back out of them.
+static void pack(const Probe& o, float** weights, float** biases, bool back) {
+  float* at = o.w;
+  auto copy = [&](float& plain, float& packed) { back ? plain = packed : packed = plain; };
+  for (int i = 0; i < o.n_layers; at += layer_floats(o, i++)) {
+    const int n_in = o.units[i], n_out = o.units[i + 1];
+    const bool single = is_single(o, i);
+    for (int j = 0; j < n_out; j++) {
+      float* column = single ? at : at + (int64_t)(j / PANEL) * (n_in + 1) * PANEL + j % PANEL;
+      const int step = single ? 1 : PANEL;
+      for (int k = 0; k < n_in; k++) copy(weights[i][(int64_t)j * n_in + k], column[(int64_t)k * step]);
+      copy(biases[i][j], single ? at[panel_floats(1, n_in)] : column[(int64_t)n_in * PANEL]);
     }
   }
 }
 
-// Operations a second of multiply-adds in registers, for about `seconds`: what a core can do at most.
+// Operations a second of multiply-adds in registers, in the best of the bursts that fill `seconds`: what a core can do.
 static double peak(double seconds) {
+  constexpr int BURST = 200000;
   V x[PEAK_CHAINS];
 #pragma GCC unroll 16
   for (int i = 0; i < PEAK_CHAINS; i++) x[i] = broadcast(1.0f + i);
   const V a = broadcast(0.999f), b = broadcast(1e-3f);
-  int64_t n = 0;
-  const auto start = std::chrono::steady_clock::now();
-  double spent = 0;
-  while (spent < seconds) {
-    for (int k = 0; k < 100000; k++)
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+  double fastest = 1e9;  // burst: others may have the core now and then
+  for (const auto start = Clock::now(); seconds_since(start) < seconds;) {
+    const auto burst = Clock::now();
+    for (int k = 0; k < BURST; k++)
 #pragma GCC unroll 16
       for (int i = 0; i < PEAK_CHAINS; i++) {
         x[i] = x[i] * a + b;
         KEEP(x[i]);
       }
-    n += 100000;
-    spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    fastest = std::fmin(fastest, seconds_since(burst));
   }
-  return 2.0 * LANES * PEAK_CHAINS * n / spent;
+  return 2.0 * LANES * PEAK_CHAINS * BURST / fastest;
 }
 
-const Functions functions = {NAME, PANEL, packed_floats, workspace_floats, epoch, outputs, pack_rows, pack_layer, peak};
+const Functions functions = {NAME, PANEL, packed_floats, workspace_floats, epoch, outputs, pack_rows, pack, peak};
 
 }  // namespace NAMESPACE

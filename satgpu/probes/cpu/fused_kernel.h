@@ -6,7 +6,7 @@
 // Every matrix (rows, columns) is stored in panels of PANEL = 2·LANES columns: panel 0 with all its rows, then panel 1, ...,
 // the last one padded with zeros. A weight matrix (n_in, n_out) has one row more, the biases. So all three products of a
 // layer are one outer-product kernel over contiguous memory, and a block of a gradient meets its weights and moments in the
-// same order.
+// same order. A layer with one output is stored as a row, (1, n_in) and a panel for its bias: vectors run along its inputs.
 
 namespace NAMESPACE {
 
@@ -65,10 +65,15 @@ INLINE V hyperbolic_tangent(V x) {
   return s < 0.390625f ? near : far;
 }
 
+typedef float Four __attribute__((vector_size(16), may_alias, aligned(4)));
+typedef int32_t FourI __attribute__((vector_size(16)));
+
 INLINE float total(V x) {
-  float sum = 0;
-  for (int i = 0; i < LANES; i++) sum += x[i];
-  return sum;
+  alignas(64) float all[LANES];
+  store(all, x);
+  Four sum = *(const Four*)all;
+  for (int i = 4; i < LANES; i += 4) sum += *(const Four*)(all + i);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 INLINE int panels(int columns) { return (columns + PANEL - 1) / PANEL; }
@@ -166,6 +171,17 @@ INLINE void adam(float* w, float* m, float* v, const float* gradient, int n, con
   }
 }
 
+// Sum of the rows of one panel, each times its weight if there are weights.
+static void weighted_rows(const float* a, int rows, const float* weights, float* sum) {
+  V sums[4][2] = {};
+  for (int r = 0; r < rows; r++)
+    for (int j = 0; j < 2; j++) {
+      const V x = load(a + r * PANEL + j * LANES);
+      sums[r % 4][j] += weights ? weights[r] * x : x;
+    }
+  for (int j = 0; j < 2; j++) store(sum + j * LANES, (sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j]));
+}
+
 // Gradients of a layer, and its weights and moments updated block by block while they are in the first-level cache.
 static void update_layer(const float* a, const float* delta, int rows, int n_in, int n_out, float* w, float* m, float* v,
                          Adam o, V& squares) {
@@ -185,23 +201,49 @@ static void update_layer(const float* a, const float* delta, int rows, int n_in,
   o.decay = 0;
   V none = V{};
   for (int p = 0; p < panels(n_out); p++, delta += (int64_t)rows * PANEL) {
-    V even[2] = {}, odd[2] = {};
-    for (int r = 0; r + 1 < rows; r += 2)
-      for (int j = 0; j < 2; j++) {
-        even[j] += load(delta + r * PANEL + j * LANES);
-        odd[j] += load(delta + (r + 1) * PANEL + j * LANES);
-      }
-    for (int j = 0; j < 2; j++) {
-      if (rows % 2) even[j] += load(delta + (rows - 1) * PANEL + j * LANES);
-      store(gradient + j * LANES, even[j] + odd[j]);
-    }
+    weighted_rows(delta, rows, nullptr, gradient);
     const int64_t at = p * height + (int64_t)n_in * PANEL;
     adam(w + at, m + at, v + at, gradient, PANEL, o, none);
   }
 }
 
-typedef float Four __attribute__((vector_size(16), may_alias, aligned(4)));
-typedef int32_t FourI __attribute__((vector_size(16)));
+// A layer with one output: z (rows), one number after the other.
+static void single_forward(const float* a, int rows, int n_in, const float* w, float* z) {
+  const float bias = w[panels(n_in) * PANEL];
+  for (int r = 0; r < rows; r++) {
+    V sum = {}, other = {};
+    for (int q = 0; q < panels(n_in); q++) {
+      const float* x = a + ((int64_t)q * rows + r) * PANEL;
+      sum += load(x) * load(w + q * PANEL);
+      other += load(x + LANES) * load(w + q * PANEL + LANES);
+    }
+    z[r] = total(sum + other) + bias;
+  }
+}
+
+// Δ·wᵀ for the layer below, (rows, n_in), from its deltas (rows).
+static void single_input_gradient(const float* delta, int rows, int n_in, const float* w, float* c) {
+  for (int q = 0; q < panels(n_in); q++)
+    for (int r = 0; r < rows; r++, c += PANEL)
+      for (int v = 0; v < PANEL; v += LANES) store(c + v, delta[r] * load(w + q * PANEL + v));
+}
+
+static void single_update(const float* a, const float* delta, int rows, int n_in, float* w, float* m, float* v, Adam o,
+                          V& squares) {
+  alignas(64) float gradient[PANEL];
+  for (int q = 0; q < panels(n_in); q++, w += PANEL, m += PANEL, v += PANEL) {
+    weighted_rows(a + (int64_t)q * rows * PANEL, rows, delta, gradient);
+    for (int k = n_in - q * PANEL; k < PANEL; k++) gradient[k] = 0;  // a logistic unit of the padding is not 0 but f(0)
+    adam(w, m, v, gradient, PANEL, o, squares);
+  }
+  float sum = 0;
+  for (int r = 0; r < rows; r++) sum += delta[r];
+  for (int i = 0; i < PANEL; i++) gradient[i] = i ? 0 : sum;
+  o.decay = 0;
+  V none = V{};
+  adam(w, m, v, gradient, PANEL, o, none);
+}
+
 #if defined(__clang__)
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else

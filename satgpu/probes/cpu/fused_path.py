@@ -52,7 +52,7 @@ _FUNCTIONS = {  # name: (what comes back, what goes in)
     "fused_peak": (c_double, [c_void_p, c_double]),
     "fused_packed_floats": (c_int64, [c_void_p, POINTER(_Probe)]),
     "fused_workspace_floats": (c_int64, [c_void_p, POINTER(_Probe), c_int]),
-    "fused_pack_layer": (None, [c_void_p, c_void_p, c_void_p, c_int, c_int, c_void_p, c_int]),
+    "fused_pack": (None, [c_void_p, POINTER(_Probe), POINTER(c_void_p), POINTER(c_void_p), c_int]),
     "fused_pack_rows": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_int, c_void_p]),
     "fused_epoch": (None, [c_void_p, POINTER(_Probe), c_void_p, c_int64, c_int, *[c_void_p] * 5]),
     "fused_outputs": (None, [c_void_p, POINTER(_Probe), c_void_p, c_int64, c_int, c_void_p, c_void_p]),
@@ -250,10 +250,9 @@ class FusedState:
 
     def _pack(self, packed: Tensor, flat: Tensor, back: bool) -> None:
         """Flat parameters into panels, or out of them."""
-        at, layout = packed.data_ptr(), self.subgroup.layout
-        for weight, bias in zip(layout.weights(flat), layout.biases(flat), strict=True):
-            n_out, n_in = weight.shape
-            self.library.fused_pack_layer(
-                self.path.handle, weight.data_ptr(), bias.data_ptr(), n_in, n_out, at, int(back)
-            )
-            at += packed.element_size() * -(-n_out // self.path.panel) * self.path.panel * (n_in + 1)
+        layout = self.subgroup.layout
+        parts = ([t.data_ptr() for t in views] for views in (layout.weights(flat), layout.biases(flat)))
+        weights, biases = ((c_void_p * layout.n_layers)(*addresses) for addresses in parts)
+        self.probe.w = packed.data_ptr()
+        self.library.fused_pack(self.path.handle, self.probe, weights, biases, int(back))
+        self.probe.w = self.packed.data_ptr()
