@@ -58,3 +58,10 @@ def test_interval_over_draws_is_students():
     mean, low, high = levels.interval_over_draws(np.array([[1.0], [2.0], [3.0]]))
     assert mean[0] == 2 and high[0] - 2 == pytest.approx(4.302653 / math.sqrt(3)) and low[0] < 2
     assert np.isnan(levels.interval_over_draws(np.ones((1, 3)))[1]).all()
+
+
+def test_an_interval_of_a_cut_off_is_of_lengths():
+    low, high = levels.cutoff_interval_km(np.array([900.0, 2000.0]))
+    assert 0 < low < 900 and high > 2000
+    assert levels.cutoff_interval_km(np.array([0.0, 700.0])) == (0.0, 700.0)
+    assert all(np.isnan(levels.cutoff_interval_km(np.array([900.0]))))

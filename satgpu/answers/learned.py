@@ -52,11 +52,16 @@ def _advantage(run: Run) -> Answer:
     values["rest"] = difference(rest)
     statement += ", so that training adds {rest} to it"
     share = ratio(*(side.to_numpy() for side in sides)) if sides[0].index.equals(sides[1].index) else None
-    if share is not None:
+    # A share of the whole means something where twins and pair differ the same way, both beyond doubt.
+    if share is not None and _same_way(values["full"], values["bare"]):
         statement += "; the twins have {share} of the whole"
         values["share"] = share
     p = float(rest["p"])
     return own(run, "learned.advantage", statement, values, decided(p), p, _CALL, headline=True)
+
+
+def _same_way(full: Estimate, bare: Estimate) -> bool:
+    return all(one.decided_above(0) for one in (full, bare)) or all(one.decided_below(0) for one in (full, bare))
 
 
 def _pairs(run: Run, pair: tuple[str, str]) -> pd.DataFrame:

@@ -11,7 +11,15 @@ import pandas as pd
 from satgpu.answers.sentences import listing
 from satgpu.answers.types import Censoring, Estimate, Unit
 from satgpu.readouts.degrees import degree_of_half_wavelength, half_wavelength_km
-from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
+from satgpu.readouts.levels import (
+    AT_THRESHOLD,
+    READ,
+    cutoff_interval_km,
+    cutoff_km,
+    interval_over_draws,
+    plateau,
+    runs_km,
+)
 from satgpu.run.read import Run, once
 
 SCALES_KM = (2000.0, 1000.0, 500.0)  # at which labels are counted
@@ -97,7 +105,7 @@ def numbers(c: Curve) -> dict[str, Estimate]:
         "plateau": over_draws([plateau(share) for share in c.share_RL], Unit.SHARE, plateau(c.share)),
         "cutoff": Estimate(float(c.scale_km[-1]), n=len(cuts), unit=Unit.KM, censored=Censoring.FINER)
         if cut == 0
-        else over_draws(cuts[cuts > 0], Unit.KM, cut),
+        else Estimate(cut, *cutoff_interval_km(cuts), len(cuts), Unit.KM),
     }
 
 

@@ -86,6 +86,18 @@ def interval_over_draws(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     return mean, mean - half, mean + half
 
 
+def cutoff_interval_km(cuts_km: np.ndarray) -> tuple[float, float]:
+    """95 % of the cut-off over draws, by Student's t of its logarithm: a length is never below 0.
+
+    From 0 where some draw doesn't fall within the last degree; NaN for one draw, or where a draw reads nothing.
+    """
+    cuts_km = np.asarray(cuts_km, dtype=float)
+    if (cuts_km == 0).any():
+        return 0.0, float(cuts_km.max())
+    _, low, high = interval_over_draws(np.log(cuts_km)) if len(cuts_km) else (np.nan,) * 3
+    return float(np.exp(low)), float(np.exp(high))
+
+
 def _run_of_maximum(share: np.ndarray) -> tuple[int, int] | None:
     share = np.asarray(share)
     top = float(share.max())

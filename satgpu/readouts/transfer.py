@@ -24,7 +24,15 @@ from satgpu.readouts.draws import Draw, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS, prior_power
 from satgpu.readouts.learning_curve import predicted_share, spectrum_and_overlaps
-from satgpu.readouts.levels import AT_THRESHOLD, READ, cutoff_km, interval_over_draws, plateau, runs_km
+from satgpu.readouts.levels import (
+    AT_THRESHOLD,
+    READ,
+    cutoff_interval_km,
+    cutoff_km,
+    interval_over_draws,
+    plateau,
+    runs_km,
+)
 from satgpu.readouts.linear import LinearCurve, ceiling_curve, linear_curve
 from satgpu.readouts.ridge import float64_device
 
@@ -245,8 +253,7 @@ def summarise(
     for key, per_draw in numbers.items():
         mean, *limits = (float(v) for v in interval_over_draws(per_draw))
         values |= {key: mean, f"{key}_interval": tuple(limits)}
-    if (numbers["cutoff_km"] == 0).any():  # not reached within l_max in some draws: no mean of it
-        values["cutoff_km_interval"] = (0.0, float(numbers["cutoff_km"].max()))
+    values["cutoff_km_interval"] = cutoff_interval_km(numbers["cutoff_km"])
     # Of the mean curve, so that the numbers of a table belong to the curve beside it.
     values |= {"plateau": plateau(share), "cutoff_km": cutoff_km(share)}
     composite, *composite_limits = interval_over_draws(np.stack([m.composite for m in found]))
