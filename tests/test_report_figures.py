@@ -13,6 +13,7 @@ from report_run import NOTICE, SIX, STAND_INS, make_run
 
 from satgpu.answers import answer_run, coastline, read_run, world_map
 from satgpu.answers import scale_region as regions
+from satgpu.readouts import world
 from satgpu.report import figures
 from satgpu.report.figures import draw_figures, equal_earth
 from satgpu.report.style import RC, assign_styles, nice_km_ticks
@@ -231,7 +232,7 @@ def test_map_without_the_land_mask_says_so_and_with_coasts_does_not(standin):
 
 def test_coasts_are_cut_at_the_antimeridian():
     coast = np.array([[179.0, 0.0], [179.9, 1.0], [-179.9, 2.0], [-179.0, 3.0]])
-    assert [len(piece) for piece in equal_earth._unwrapped([coast])] == [2, 2]
+    assert [len(piece) for piece in world._unwrapped([coast])] == [2, 2]
 
 
 @pytest.mark.parametrize("name", ["report.style", "report.words", "run.names", "answers.sentences"])

@@ -37,7 +37,7 @@ def coastlines() -> list[np.ndarray]:
     try:
         from satgpu.geometry.land import coastlines as read  # brings torch, which a report may not have
 
-        return list(read(1.0))
+        return list(read())
     except (ImportError, ValueError):
         return []
 
@@ -57,8 +57,19 @@ def draw_world(axes: Axes, coasts: list[np.ndarray]) -> None:
     lines = [np.column_stack(equal_earth(np.full_like(lat, lon), lat)) for lon in range(-120, 180, 60)]
     lines += [np.column_stack(equal_earth(across, np.full(181, float(y)))) for y in (-60, -30, 0, 30, 60)]
     axes.add_collection(LineCollection(lines, colors=FAINT, linewidths=0.5, zorder=1))
-    coast = [np.column_stack(equal_earth(*line.T)) for line in coasts]
-    axes.add_collection(LineCollection(coast, colors=QUIET, linewidths=0.5, zorder=2))
+    pieces = _unwrapped(coasts)
+    # A white casing keeps the coast readable on dark cells.
+    axes.add_collection(LineCollection(pieces, colors="white", linewidths=1.3, alpha=0.8, zorder=2.5))
+    axes.add_collection(LineCollection(pieces, colors=INK, linewidths=0.5, zorder=2.6))
+
+
+def _unwrapped(coasts: list[np.ndarray]) -> list[np.ndarray]:
+    """Projected coast pieces, cut where they jump across the antimeridian."""
+    pieces = []
+    for coast in coasts:
+        jumps = np.flatnonzero(np.abs(np.diff(coast[:, 0])) > 180) + 1
+        pieces += [np.column_stack(equal_earth(*part.T)) for part in np.split(coast, jumps) if len(part) > 1]
+    return pieces
 
 
 def draw_resolution_map(
