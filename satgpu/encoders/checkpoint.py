@@ -3,14 +3,15 @@
 import hashlib
 import json
 import math
+import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
-from satgpu.encoders.pickles import load_plain_pickle
-from satgpu.encoders.truncation import first_lacking_tensor
 from satgpu.errors import UserError
 
 PICKLE_SUFFIXES = (".ckpt", ".pth", ".pt")
@@ -94,7 +95,7 @@ def what_is_in(file: WeightsFile) -> str:
 
 
 def _read_pickle(path: Path) -> WeightsFile:
-    content = load_plain_pickle(path)
+    content = _plain_content(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}; wanted a checkpoint, a dict with 'state_dict'")
     hyper = content.get("hyper_parameters", {})
@@ -103,6 +104,29 @@ def _read_pickle(path: Path) -> WeightsFile:
         raise UserError(f"{path}: 'state_dict' and 'hyper_parameters' must be dicts; this is no Lightning checkpoint")
     tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
     return WeightsFile(path, sha256_of_file(path), tensors, _plain(hyper))
+
+
+def _plain_content(path: Path) -> object:
+    """What ``torch.save`` wrote to the file: tensors, numbers and plain containers, or a refusal in one line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about storage classes and protocols of old files; nothing a user could do
+        try:
+            # mmap leaves the image tower of a SatCLIP checkpoint, 100 MB, unread.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except Exception as error:  # a broken file may raise anything in the reader
+            raise UserError(_refusal(path, error)) from None
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    try:
+        wanted = ", ".join(sorted(get_unsafe_globals_in_checkpoint(path)))[:120]
+    except Exception:  # broken as above, or older than the zip format
+        wanted = ""
+    if wanted:
+        return f"{path}: refused, it is a pickle that wants to run {wanted}; only files of plain weights are read"
+    # torch wraps its reason in advice to switch the check off.
+    reason = " ".join(str(error.__context__ or error).split())[:120] or type(error).__name__
+    return f"{path}: cannot be read as a checkpoint of plain weights, it may be cut short or of another kind ({reason})"
 
 
 def _plain(hyper_parameters: dict) -> dict:
@@ -119,10 +143,8 @@ def _read_safetensors(path: Path) -> WeightsFile:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        lacking = first_lacking_tensor(path)
-        cut = f"is cut short: tensor {lacking!r:.120} is not whole" if lacking else "may be cut short"
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: cannot be read as safetensors, it {cut} ({reason})") from None
+        raise UserError(f"{path}: cannot be read as safetensors, it may be cut short ({reason})") from None
     return WeightsFile(
         path, sha256_of_file(path), tensors, _plain(_json_dict(metadata.get("hyper_parameters"))), metadata
     )
