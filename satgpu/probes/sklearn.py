@@ -9,6 +9,8 @@ rounding, and in the default float32 the same model much sooner.
 
 import math
 import warnings
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,21 +33,6 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError("satgpu.sklearn needs scikit-learn: pip install 'satgpu[sklearn]'") from error
-
-_NAMES_OF_OPTIONS = (
-    "activation",
-    "alpha",
-    "learning_rate_init",
-    "max_iter",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-    "tol",
-    "beta_1",
-    "beta_2",
-    "epsilon",
-)
-
 
 class ScikitLearnDraws:
     """The random choices of one ``MLPClassifier`` or ``MLPRegressor``, in the order it makes them.
@@ -108,65 +95,37 @@ class ScikitLearnDraws:
 _ONE_VALUE = {"solver": "adam", "shuffle": True, "warm_start": False, "loss": "squared_error"}
 
 
+@dataclass(eq=False, repr=False)
 class _MLPProbe(BaseEstimator):
-    """What classifier and regressor share."""
+    """What classifier and regressor share. scikit-learn wants arguments kept as they come: they are checked in fit."""
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        standardize=False,
-        device="cpu",
-        dtype="float32",
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.power_t = power_t
-        self.shuffle = shuffle
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.max_fun = max_fun
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.standardize = standardize
-        self.device = device
-        self.dtype = dtype
+    hidden_layer_sizes: Any = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    solver: str = "adam"
+    alpha: float = 0.0001
+    batch_size: int | str = "auto"
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: Any = None
+    tol: float = 1e-4
+    verbose: bool = False
+    warm_start: bool = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: int = 10
+    max_fun: int = 15000
+    standardize: bool = False
+    device: str = "cpu"
+    dtype: str = "float32"
 
     def _train(self, X: np.ndarray, y: Tensor, task: str, n_outputs: int) -> None:
         """Fit one probe and keep what scikit-learn's estimators keep."""
@@ -175,12 +134,10 @@ class _MLPProbe(BaseEstimator):
                 raise UserError(f"{name}={getattr(self, name)!r} is not supported here; only {name}={value!r} is")
         if self.dtype not in ("float32", "float64"):
             raise UserError(f"dtype must be float32 or float64; got {self.dtype!r}")
-        options = ProbeOptions(
-            hidden_layer_sizes=tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()),
-            batch_size=200 if self.batch_size == "auto" else self.batch_size,
-            standardize=self.standardize,
-            **{name: getattr(self, name) for name in _NAMES_OF_OPTIONS},
-        )
+        given = {option.name: getattr(self, option.name) for option in fields(ProbeOptions)}
+        given["hidden_layer_sizes"] = tuple(np.atleast_1d(self.hidden_layer_sizes).tolist())
+        given["batch_size"] = 200 if self.batch_size == "auto" else self.batch_size
+        options = ProbeOptions(**given)
         layout = Layout((X.shape[1], *options.hidden_layer_sizes, n_outputs))
         stratify = task == "classification" and n_outputs == 1
         draws = ScikitLearnDraws(
@@ -256,6 +213,7 @@ def _refuse(others: dict) -> None:
             raise UserError(f"{name} is not supported here; leave it out, or repeat the rows that count more")
 
 
+@dataclass(eq=False, repr=False)
 class MLPProbeClassifier(ClassifierMixin, _MLPProbe):
     """``sklearn.neural_network.MLPClassifier`` with the Adam solver, trained here.
 
@@ -294,46 +252,19 @@ class MLPProbeClassifier(ClassifierMixin, _MLPProbe):
         return self.classes_[index.numpy()]
 
 
-class MLPProbeRegressor(RegressorMixin, _MLPProbe):
+@dataclass(eq=False, repr=False)
+class _Loss:
+    """The regressor's own argument, its first."""
+
+    loss: str = "squared_error"
+
+
+@dataclass(eq=False, repr=False)
+class MLPProbeRegressor(RegressorMixin, _MLPProbe, _Loss):
     """``sklearn.neural_network.MLPRegressor`` with the Adam solver and squared error, trained here.
 
-    Parameters as for ``MLPProbeClassifier``; one target.
+    Parameters as for ``MLPProbeClassifier``, ``loss`` before them; one target.
     """
-
-    def __init__(
-        self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        standardize=False,
-        device="cpu",
-        dtype="float32",
-    ):
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "loss", "__class__")}
-        super().__init__(**arguments)
-        self.loss = loss
 
     def fit(self, X, y, **others):
         """Fit to (n, d) inputs and (n,) numbers; weights of samples are refused."""
