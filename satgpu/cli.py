@@ -4,10 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from satgpu.errors import UserError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
 
 _USAGE = """usage: satgpu COMMAND ...
 
@@ -21,7 +25,10 @@ satgpu COMMAND --help tells more."""
 
 def main(args: Sequence[str] | None = None) -> int:
     """The installed ``satgpu`` command: dispatches to the commands below."""
-    args = list(sys.argv[1:] if args is None else args)
+    return _guarded(lambda: _dispatch(list(sys.argv[1:] if args is None else args)))
+
+
+def _dispatch(args: list[str]) -> int:
     commands = {
         "run": run_command,
         "summarize": summarize_command,
@@ -51,7 +58,7 @@ def _run(args: list[str], prog: str) -> int:
     from satgpu.study.interrupt import Interrupted
     from satgpu.study.pipeline import run
 
-    console = _console()
+    console = _Terminal()
     if how["dry_run"]:
         print_forecast(config, console)
         return 0
@@ -63,9 +70,15 @@ def _run(args: list[str], prog: str) -> int:
     return 0
 
 
-def _console() -> Console:
-    """The terminal, or plain text wide enough for the tables."""
-    return Console() if sys.stdout.isatty() else Console(width=120)
+class _Terminal(Console):
+    """The terminal, or plain text wide enough for the tables: names as they are, and no end where nobody reads on."""
+
+    def __init__(self):
+        super().__init__(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _let_go_of_output()
 
 
 def _command_words(args: list[str]) -> list[str]:
@@ -82,16 +95,14 @@ def summarize_command(args: Sequence[str], prog: str = "summarize.py") -> int:
 
 
 def _summarize(args: list[str], prog: str) -> int:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(prog=prog, description="Rebuild figures, summary and report from run folders alone.")
+    parser = _parser(prog, "Rebuild figures, summary and report from run folders alone.")
     parser.add_argument("runs", nargs="+", type=str, help="run folders; with more than one, compare them")
     parser.add_argument("--out", type=str, default="logs/comparison", help="folder for a comparison of several runs")
-    options = parser.parse_args(args)
+    options = _parsed(parser, args)
     from satgpu import report
     from satgpu.answers import read_run
 
-    console = _console()
+    console = _Terminal()
     if len(options.runs) > 1:
         for path in report.compare_runs([Path(run) for run in options.runs], Path(options.out)):
             console.print(f"wrote {path}")
@@ -99,7 +110,7 @@ def _summarize(args: list[str], prog: str) -> int:
     folder = Path(options.runs[0])
     report.write_report(folder)
     report.print_tables(read_run(folder), console)
-    console.print(f"\n[bold]Report:[/] {folder / 'report.html'}   [bold]Summary:[/] {folder / 'summary.md'}")
+    console.print(f"\nReport: {folder / 'report.html'}   Summary: {folder / 'summary.md'}")
     return 0
 
 
@@ -109,19 +120,15 @@ def gate_command(args: Sequence[str], prog: str = "satgpu gate") -> int:
 
 
 def _gate(args: list[str], prog: str) -> int:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog=prog, description="Measure the truths that any number called a resolution must survive."
-    )
+    parser = _parser(prog, "Measure the truths that any number called a resolution must survive.")
     parser.add_argument("encoders", nargs="*", type=str, help="rows that can be asked of any encoder, for these")
     parser.add_argument("--small", action="store_true", help="the size of the tests: seconds")
     parser.add_argument("--out", type=str, default="", help="a Markdown file for the table")
     parser.add_argument("--device", type=str, default="cpu", help="where encoders compute")
-    options = parser.parse_args(args)
+    options = _parsed(parser, args)
     from satgpu.validation.gate_command import run_gate_command
 
-    return run_gate_command(options.encoders, options.small, options.out, options.device, _console())
+    return run_gate_command(options.encoders, options.small, options.out, options.device, _Terminal())
 
 
 def extract_command(args: Sequence[str], prog: str = "satgpu extract-location") -> int:
@@ -130,12 +137,10 @@ def extract_command(args: Sequence[str], prog: str = "satgpu extract-location") 
 
 
 def _extract(args: list[str], prog: str) -> int:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(prog=prog, description="Write the location part of a SatCLIP checkpoint as safetensors.")
+    parser = _parser(prog, "Write the location part of a SatCLIP checkpoint as safetensors.")
     parser.add_argument("checkpoint", type=str, help="a SatCLIP .ckpt file")
     parser.add_argument("out", type=str, help="the .safetensors file to write")
-    options = parser.parse_args(args)
+    options = _parsed(parser, args)
     from satgpu.encoders import extract_location
 
     extract_location(Path(options.checkpoint), Path(options.out))
@@ -143,15 +148,47 @@ def _extract(args: list[str], prog: str) -> int:
     return 0
 
 
-def _guarded(work: Callable[[], int]) -> int:
-    """User errors become one line and status 2; Ctrl-C outside a run, status 130."""
+def _parser(prog: str, description: str) -> "ArgumentParser":
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(prog=prog, description=description, exit_on_error=False)
+
+
+def _parsed(parser: "ArgumentParser", args: list[str]) -> "Namespace":
+    from jsonargparse import ArgumentError
+
     try:
-        return work()
+        return parser.parse_args(args)
+    except ArgumentError as error:
+        raise UserError(f"{error}; see {parser.prog} --help") from None
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """User errors become one line and status 2; Ctrl-C outside a run, status 130; ``| head`` is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without a sign such as Δ shows a question mark
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         return _fail(error)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        return _let_go_of_output()
+    except OSError as error:  # no such folder, no right to write, no space left
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        return _fail(UserError(f"{what}; choose another path, or make room"))
+
+
+def _let_go_of_output() -> int:
+    """Nobody reads standard output any more: what is still printed there goes nowhere, and quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fail(error: UserError) -> int:

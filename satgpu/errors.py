@@ -17,6 +17,15 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def refuse_repeats(option: str, values: Iterable[object]) -> None:
+    """UserError where a list holds a value twice: its rows would stand in a table under one name."""
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise UserError(f"{option} holds {value!r} twice; give each once")
+        seen.add(value)
+
+
 def unknown_choice(kind: str, value: str, choices: Iterable[str]) -> UserError:
     """The error for a value outside a fixed set: names it, lists the set, guesses what was meant."""
     choices = sorted(choices)

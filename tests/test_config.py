@@ -88,7 +88,7 @@ def test_differences_name_what_changes_a_number():
         (["--seed", "1.5"], "seed.*int.*Got value: 1.5; see --help"),
         (["--experiments", "sweetspot"], "unknown experiment 'sweetspot'.*did you mean 'sweet_spot'"),
         (["--experiments"], "expected at least one argument"),
-        (["--encoders", "xyz", "xyz"], "names 'xyz' twice"),
+        (["--encoders", "xyz", "xyz"], "encoders holds 'xyz' twice"),
         (["--sweet_spot.scales_km", "[-5]"], r"sweet_spot\.scales_km holds -5"),
         (["--probes.widht", "3"], "unknown option '--probes.widht'"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: cannot read this configuration file"),

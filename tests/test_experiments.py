@@ -7,6 +7,7 @@ import torch
 from satgpu.errors import UserError
 from satgpu.experiments import EXPERIMENTS, Draw, Field, default_experiments
 from satgpu.experiments.boundaries import Boundaries
+from satgpu.experiments.map import Map
 from satgpu.experiments.patterns import Patterns
 from satgpu.experiments.region_size import RegionSize
 from satgpu.experiments.resolution import Resolution
@@ -136,8 +137,24 @@ def test_the_globe_is_its_published_area():
         (lambda: SweetSpot(n_points=0), r"sweet_spot\.n_points holds 0"),
         (lambda: Patterns(scales_km=()), r"patterns\.scales_km is empty"),
         (lambda: Patterns(patterns=("checkerbord",)), "unknown pattern 'checkerbord'.*did you mean 'checkerboard'"),
-        (lambda: ScaleRegion(centers=(("Europe", 50.0, 115.0),)), "give longitude, then latitude"),
-        (lambda: Boundaries(widths_km=(-1.0,)), r"boundaries\.widths_km is \[-1\.0\]"),
+        (
+            lambda: ScaleRegion(centers=(("Europe", 50.0, 115.0),)),
+            "scale_region.centers: 'Europe' has latitudes beyond .*longitude comes first",
+        ),
+        (lambda: Boundaries(widths_km=(-1.0,)), r"boundaries\.widths_km holds -1\.0; every value must be 0 or more"),
+        (
+            lambda: SweetSpot(scales_km=(300.0, 500.0, 300.001)),
+            r"sweet_spot\.scales_km holds 300\.0 twice; give each once",
+        ),
+        (lambda: SweetSpot(scales_km=(5e5,)), r"sweet_spot\.scales_km holds 500000 km; half the Earth's .* metres\?"),
+        (lambda: Boundaries(widths_km=(0.0, 0.0)), r"boundaries\.widths_km holds 0\.0 twice"),
+        (lambda: RegionSize(spans_deg=(20.0, 20.0)), r"region_size\.spans_deg holds 20\.0 twice"),
+        (lambda: RegionSize(spans_deg=(2000.0,)), r"spans_deg holds 2000\.0; give degrees, 360 at most"),
+        (lambda: RegionSize(center_deg=(10.0, 95.0)), "region_size.center_deg has latitudes beyond"),
+        (lambda: Patterns(patterns=("checkerboard",) * 2), "patterns.patterns holds 'checkerboard' twice"),
+        (lambda: ScaleRegion(centers=(("A", 1.0, 2.0), ("A", 3.0, 4.0))), "scale_region.centers holds 'A' twice"),
+        (lambda: Similarity(distances_km=(10.0, 10.0)), r"similarity\.distances_km holds 10\.0 twice"),
+        (lambda: Map(scales_km=(100.0, 1600.0)), r"map\.scales_km is .*; give two or more, 800 km at most"),
         (lambda: Similarity(n_places=0), r"similarity\.n_places holds 0"),
         (lambda: Similarity(circle_points=33), "circle_points 33"),
         (lambda: Resolution(threshold=1.0), r"resolution\.threshold is 1\.0"),

@@ -171,7 +171,7 @@ def test_a_sharp_boundary_needs_no_generator(world):
 
 @pytest.mark.parametrize("pattern", FIELDS)
 def test_many_scales_at_once_equal_one_by_one(world, pattern):
-    scales = [150.0, 400.0, 1500.0, 25_000.0]
+    scales = [150.0, 400.0, 1500.0, 20_000.0]
     rotation = random_rotation(seeded(2))
     together = make_labels(pattern, world, torch.tensor(scales), rotation=rotation)
     assert together.shape == (4, len(world))
@@ -189,7 +189,7 @@ def test_the_rotation_turns_the_points_before_they_are_labelled(world, pattern):
 
 
 @repeatable
-@given(st.sampled_from(CLASSES), st.floats(1e-3, 1e6), st.integers(0, 2**40), st.booleans())
+@given(st.sampled_from(CLASSES), st.floats(1e-3, 2e4), st.integers(0, 2**40), st.booleans())
 def test_labels_are_0_or_1_for_any_scale_and_any_points(pattern, scale_km, seed, poles):
     points = uniform_on_sphere(30, seeded(seed))
     if poles:

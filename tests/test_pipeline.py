@@ -170,7 +170,7 @@ def test_rows_say_why_there_is_no_score(tmp_path):
     config = write_config(
         tmp_path,
         experiments=["sweet_spot", "region_size"],
-        sweet_spot={"scales_km": [40000.0], "n_points": 60, "map_scales_km": []},
+        sweet_spot={"scales_km": [20000.0], "n_points": 60, "map_scales_km": []},
         region_size={"spans_deg": [0.5], "n_points": 6, "points_per_cell": 0.5},
     )
     rows = read_results(run_study(config, tmp_path / "out"))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from satgpu.errors import UserError
 from satgpu.experiments.make import Draw, check_sizes, field, global_points, task_set
 from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import TaskSet
@@ -30,8 +29,7 @@ class Boundaries:
 
     def __post_init__(self):
         check_sizes("boundaries", n_points=self.n_points)
-        if not self.widths_km or any(not km >= 0 for km in self.widths_km):
-            raise UserError(f"boundaries.widths_km is {list(self.widths_km)}; give widths of zero or more kilometres")
+        check_sizes("boundaries", zero=True, widths_km=self.widths_km)
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """The same points under every width.

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from satgpu.errors import UserError
+import torch
+
+from satgpu.errors import UserError, refuse_repeats
 from satgpu.experiments.tasks import Field, ReadoutTask, Region, TaskSet
-from satgpu.geometry import Points, Protocol
+from satgpu.geometry import Points, Protocol, check_lonlat, refuse_metres, wrap_longitude_deg
 
 GLOBAL = Region()
 
@@ -66,12 +68,34 @@ def field(draw: Draw, pattern: str, scale_km: float | None = None, width_km: flo
     return Field(pattern, scale_km, width_km, label_seed=draw.seed_for("labels", pattern), **more)
 
 
-def check_sizes(name: str, **sizes: object) -> None:
-    """Refuse sizes that no experiment can have, naming the option."""
+def check_sizes(name: str, zero: bool = False, **sizes: object) -> None:
+    """Refuse sizes that no experiment can have, and those that a table could not tell apart, naming the option.
+
+    Args:
+        name: of the experiment.
+        zero: a size may be 0.
+        sizes: options and their values, units at the end of their names.
+    """
     for option, value in sizes.items():
         values = value if isinstance(value, (tuple, list)) else (value,)
         if not values:
             raise UserError(f"{name}.{option} is empty; give at least one value")
         for one in values:
-            if not one > 0:
-                raise UserError(f"{name}.{option} holds {one}; every value must be positive")
+            if not (one >= 0 if zero else one > 0):
+                wanted = "0 or more" if zero else "positive"
+                raise UserError(f"{name}.{option} holds {one}; every value must be {wanted}")
+            if option.endswith("_km"):
+                refuse_metres(f"{name}.{option}", one)
+            if option.endswith("_deg") and one > 360:
+                raise UserError(f"{name}.{option} holds {one}; give degrees, 360 at most (are these kilometres?)")
+        # as in the names of probes (``tasks``): to 10 m, or to six digits
+        digits = ".2f" if option.endswith("_km") else "g"
+        refuse_repeats(f"{name}.{option}", [float(format(one, digits)) for one in values])
+
+
+def center_of(option: str, lon_deg: float, lat_deg: float) -> tuple[float, float]:
+    """A region's centre with its longitude in [-180, 180]; UserError where it is not on the Earth."""
+    check_lonlat(torch.tensor([lon_deg, lat_deg], dtype=torch.float64), option)
+    if abs(lon_deg) <= 180:
+        return lon_deg, lat_deg  # 180 stays: the notebook cuts its regions there
+    return float(wrap_longitude_deg(torch.tensor(lon_deg, dtype=torch.float64))), lat_deg

@@ -44,6 +44,8 @@ class Map:
 
     def __post_init__(self):
         check_sizes("map", scales_km=self.scales_km, n_labels=self.n_labels, cells=self.cells)
+        if len(self.scales_km) < 2 or max(self.scales_km) > 800:
+            raise UserError(f"map.scales_km is {list(self.scales_km)}; give two or more, 800 km at most")
         if self.places != "auto" and self.places < 8:
             raise UserError(f"map.places is {self.places}; a map needs 8 places or more")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from satgpu.errors import unknown_choice
+from satgpu.errors import UserError, refuse_repeats, unknown_choice
 from satgpu.experiments.make import Draw, check_sizes, field, global_points, task_set
 from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import TaskSet
@@ -38,7 +38,10 @@ class Patterns:
     equal_wavelength: bool = True
 
     def __post_init__(self):
-        check_sizes("patterns", patterns=[1] * len(self.patterns), scales_km=self.scales_km, n_points=self.n_points)
+        check_sizes("patterns", scales_km=self.scales_km, n_points=self.n_points)
+        if not self.patterns:
+            raise UserError("patterns.patterns is empty; give at least one value")
+        refuse_repeats("patterns.patterns", self.patterns)
         for name in self.patterns:
             if name not in PATTERNS or PATTERNS[name].size != "scale_km":
                 raise unknown_choice("pattern", name, [p.name for p in PATTERNS.values() if p.size == "scale_km"])

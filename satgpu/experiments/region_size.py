@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from satgpu.experiments.make import Draw, check_sizes, field, regional_points, task_set
+from satgpu.experiments.make import Draw, center_of, check_sizes, field, regional_points, task_set
 from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import Region, TaskSet
 
@@ -43,6 +43,7 @@ class RegionSize:
             n_points=self.n_points,
             max_points=self.max_points,
         )
+        object.__setattr__(self, "center_deg", center_of("region_size.center_deg", *self.center_deg))
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """One set of points for each span and series; the notebook knew the first series only."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from satgpu.errors import UserError
-from satgpu.experiments.make import Draw, check_sizes, field, regional_points, task_set
+from satgpu.errors import UserError, refuse_repeats
+from satgpu.experiments.make import Draw, center_of, check_sizes, field, regional_points, task_set
 from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import Region, TaskSet
 
@@ -38,11 +38,11 @@ class ScaleRegion:
 
     def __post_init__(self):
         check_sizes("scale_region", spans_deg=self.spans_deg, scales_km=self.scales_km, n_points=self.n_points)
-        for name, lon_deg, lat_deg in self.centers:
-            if not (-180 <= lon_deg <= 180 and -90 <= lat_deg <= 90):
-                raise UserError(
-                    f"scale_region.centers: {name!r} lies at ({lon_deg}, {lat_deg}); give longitude, then latitude"
-                )
+        if not self.centers:
+            raise UserError("scale_region.centers is empty; give at least one, as in [[Europe, 15, 50]]")
+        refuse_repeats("scale_region.centers", [name for name, *_ in self.centers])
+        centers = tuple((name, *center_of(f"scale_region.centers: {name!r}", *place)) for name, *place in self.centers)
+        object.__setattr__(self, "centers", centers)
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:
         """One set of points for each center and span; one checkerboard for each scale."""

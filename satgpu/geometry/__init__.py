@@ -7,6 +7,7 @@ from satgpu.geometry.protocols import GEODESIC, NOTEBOOK, PROTOCOLS, Protocol, p
 from satgpu.geometry.sampling import on_ring, uniform_in_box, uniform_in_cap, uniform_on_sphere
 from satgpu.geometry.sphere import (
     EARTH_RADIUS_KM,
+    HALF_TURN_KM,
     box_area_km2,
     cap_area_km2,
     cap_radius_km,
@@ -15,6 +16,7 @@ from satgpu.geometry.sphere import (
     great_circle_km,
     lonlat_deg_from_unit,
     random_rotation,
+    refuse_metres,
     rotate_deg,
     unit_vectors,
     wrap_longitude_deg,
@@ -24,6 +26,7 @@ __all__ = [
     "EARTH_AREA_KM2",
     "EARTH_RADIUS_KM",
     "GEODESIC",
+    "HALF_TURN_KM",
     "NOTEBOOK",
     "PATTERNS",
     "PROTOCOLS",
@@ -44,6 +47,7 @@ __all__ = [
     "pattern_named",
     "protocol_named",
     "random_rotation",
+    "refuse_metres",
     "rotate_deg",
     "uniform_in_box",
     "uniform_in_cap",

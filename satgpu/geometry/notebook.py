@@ -78,12 +78,18 @@ def notebook_rings(
 
 
 def region_box(center_deg: tuple[float, float], span_deg: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The notebook's region: (lon_range, lat_range) of a square in degrees, cut at ±180, -60 and 70."""
+    """The notebook's region: (lon_range, lat_range) of a square in degrees, cut at ±180, -60 and 70.
+
+    Raises:
+        UserError: nothing of it is left.
+    """
     lon, lat = center_deg
-    return (
-        (max(-180, lon - span_deg / 2), min(180, lon + span_deg / 2)),
-        (max(-60, lat - span_deg / 2), min(70, lat + span_deg / 2)),
-    )
+    south, north = max(-60, lat - span_deg / 2), min(70, lat + span_deg / 2)
+    if south >= north:
+        raise UserError(
+            f"the notebook's {span_deg:g}° around {tuple(center_deg)} lies beyond 60°S or 70°N; use geodesic"
+        )
+    return (max(-180, lon - span_deg / 2), min(180, lon + span_deg / 2)), (south, north)
 
 
 def train_test_rows(n: int, test_size: float = 0.3, seed: int = SEED) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from satgpu.errors import UserError, unknown_choice
 from satgpu.geometry import notebook
 from satgpu.geometry.checkerboard import globe_checkerboard, region_checkerboard
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, as_lonlat, rotate_deg, unit_vectors
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, as_lonlat, refuse_metres, rotate_deg, unit_vectors
 
 # A great circle halfway between the equator and the 0/180 meridians.
 DIAGONAL_AXIS = (0.0, math.sqrt(0.5), math.sqrt(0.5))
@@ -258,4 +258,6 @@ def check_size_km(scale_km: Tensor, name: str, zero: bool) -> Tensor:
     if bad.any():
         wanted = "0 or more" if zero else "above 0"
         raise UserError(f"{name} must be {wanted} kilometres; got {scale[bad].flatten()[0].item():g}")
+    if scale.numel():
+        refuse_metres(name, scale.max().item())
     return scale

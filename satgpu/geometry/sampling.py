@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import UserError
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_box, check_lonlat, destination_deg, wrap_longitude_deg
+from satgpu.geometry.sphere import (
+    EARTH_RADIUS_KM,
+    HALF_TURN_KM,
+    check_box,
+    check_lonlat,
+    destination_deg,
+    wrap_longitude_deg,
+)
 
 
 def uniform_on_sphere(n: int, generator: torch.Generator) -> Tensor:
@@ -53,9 +60,8 @@ def uniform_in_cap(n: int, center_deg: Tensor, radius_km: float, generator: torc
         UserError: ``n`` is negative, the centre is not one point on the Earth, or the
             radius is not above 0 and at most half the Earth's circumference.
     """
-    half_turn_km = math.pi * EARTH_RADIUS_KM
-    if not 0 < radius_km <= half_turn_km * (1 + 1e-12):
-        raise UserError(f"radius_km must be above 0 and at most {half_turn_km:.0f}; got {radius_km}")
+    if not 0 < radius_km <= HALF_TURN_KM * (1 + 1e-12):
+        raise UserError(f"radius_km must be above 0 and at most {HALF_TURN_KM:.0f}; got {radius_km}")
     u = _uniform((_count(n), 2), generator)
     edge = math.sin(min(radius_km / (2 * EARTH_RADIUS_KM), math.pi / 2))
     distance_km = 2 * EARTH_RADIUS_KM * torch.asin(edge * u[:, 0].sqrt())

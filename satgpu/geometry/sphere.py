@@ -16,6 +16,7 @@ from satgpu.errors import UserError
 
 # IUGG mean radius (2a + b) / 3 of WGS 84.
 EARTH_RADIUS_KM = 6371.0088
+HALF_TURN_KM = math.pi * EARTH_RADIUS_KM
 
 
 def great_circle_km(a_deg: Tensor, b_deg: Tensor) -> Tensor:
@@ -144,6 +145,14 @@ def box_area_km2(lon_range_deg: tuple[float, float], lat_range_deg: tuple[float,
     (west, east), (south, north) = check_box(lon_range_deg, lat_range_deg)
     half_rad, middle_rad = math.radians(north - south) / 2, math.radians(north + south) / 2
     return EARTH_RADIUS_KM**2 * math.radians(east - west) * 2 * math.cos(middle_rad) * math.sin(half_rad)
+
+
+def refuse_metres(name: str, km: float) -> None:
+    """UserError for a length that no two places on Earth are apart."""
+    if km > HALF_TURN_KM * (1 + 1e-12):
+        raise UserError(
+            f"{name} holds {km:g} km; half the Earth's circumference is {HALF_TURN_KM:.0f} km: are these metres?"
+        )
 
 
 def check_box(

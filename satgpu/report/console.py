@@ -14,7 +14,7 @@ from .contents import cells, line, resolutions
 def print_tables(run: Run, console: Console) -> None:
     """Print the opening answers, one table per experiment of the run, and the resolutions last."""
     if run.notice:
-        console.print(run.notice, style="bold yellow", markup=False, highlight=False)
+        console.print(run.notice, style="yellow", highlight=False)
     answers = answer_run(run)
     for protocol in run.protocols:
         own = run.under(protocol)
@@ -29,7 +29,7 @@ def print_tables(run: Run, console: Console) -> None:
         for answer in answers:
             if answer.headline and answer.protocol == protocol:
                 one = line(answer, own)
-                console.print(f"{one.text} {f'({one.badge})' if one.badge else ''}", markup=False, highlight=False)
+                console.print(f"{one.text} {f'({one.badge})' if one.badge else ''}", highlight=False)
 
 
 def _filled(title: str, header: list[str], rows: list[list[str]], left: int = 1) -> Table:

@@ -49,7 +49,8 @@ def read_table(path: str | Path, row_type: type) -> pd.DataFrame:
     missing = [name for name in missing if name not in added(row_type)]
     if missing:
         raise UserError(
-            f"{path}: missing column(s) {', '.join(missing)}; this table was not written by this version of satgpu"
+            f"{path}: missing column(s) {', '.join(missing[:5])}{' and others' if missing[5:] else ''};"
+            " this table was not written by this version of satgpu"
         )
     return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns(row_type).items()})
 

@@ -66,7 +66,7 @@ class Study:
         """
         from satgpu.study.pipeline import run
 
-        console = Console(quiet=not progress)
+        console = Console(quiet=not progress, markup=False, emoji=False)
         resume = self.path is not None and (self.path / "config.yaml").exists()
         words = ["python", "-c", f"import satgpu; satgpu.Study(out={str(self.path)!r}).run()"]
         self.path = run(self.config, self.path and str(self.path), resume, words, console, report)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
-from satgpu.errors import UserError, did_you_mean, unknown_choice
+from satgpu.errors import UserError, did_you_mean, refuse_repeats, unknown_choice
 from satgpu.experiments import EXPERIMENTS, default_experiments
 from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
@@ -79,9 +79,8 @@ class Config:
             raise UserError(f"experiments is empty; name at least one of {', '.join(EXPERIMENTS)}")
         if not self.encoders:
             raise UserError("encoders is empty; name at least one, or auto")
-        repeated = {name for name in self.encoders if self.encoders.count(name) > 1}
-        if repeated:
-            raise UserError(f"encoders names {sorted(repeated)[0]!r} twice; name each encoder once")
+        refuse_repeats("encoders", self.encoders)
+        refuse_repeats("experiments", self.experiments)
         for name in ("replicates", "devices", "num_nodes"):
             value = getattr(self, name)
             if value != "auto" and value < 1:

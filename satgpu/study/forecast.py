@@ -56,7 +56,7 @@ def print_forecast(config: Config, console: Console) -> None:
     speed = study.speed or calibrate(study)
     found = forecast(study, speed)
     if study.notice:
-        console.print(f"[bold yellow]Notice:[/] {study.notice}")
+        console.print(f"Notice: {study.notice}", style="yellow")
     table = Table(
         title=f"Plan: {study.plan.looks[0].replicates} replicates, {len(study.encoders)} encoders, {study.device}"
     )

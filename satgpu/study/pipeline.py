@@ -15,7 +15,7 @@ from satgpu import report
 from satgpu.answers import read_run
 from satgpu.devices import git_commit, machine_facts, package_versions, resolve_device
 from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encoder, untrained_twin
-from satgpu.errors import UserError
+from satgpu.errors import UserError, refuse_repeats
 from satgpu.experiments import EXPERIMENTS
 from satgpu.run.folder import RunFolder
 from satgpu.study.board import TrainingBoard
@@ -28,7 +28,7 @@ from satgpu.study.ranks import Ranks
 from satgpu.study.readouts import ReadoutRun
 from satgpu.study.rounds import rounds
 from satgpu.study.speed import with_plan
-from satgpu.study.study import Study, StudyEncoder
+from satgpu.study.study import PLAIN, Study, StudyEncoder
 from satgpu.study.training import ProbeRun
 
 
@@ -45,10 +45,11 @@ def prepare(config: Config, ranks: Ranks) -> Study:
 
 
 def _try_out(config: Config, encoders: tuple[StudyEncoder, ...]) -> None:
-    """Embed the first points: a table that lacks them, or a model that fails, is told before anything is written."""
-    unit = next(plan_units(config, 1), None)
-    if unit is not None:
-        lonlat_deg = unit.points.draw()
+    """Walk the plan and embed its first points: what cannot be done is told before anything is written."""
+    units = list(plan_units(config, 1))
+    refuse_repeats("the plan", [task_id.translate(PLAIN) for unit in units for task_id in unit.task_ids()])
+    if units and all(unit.points.area_km2 > 0 for unit in units):
+        lonlat_deg = units[0].points.draw()
         for loaded in encoders:
             loaded.encoder(lonlat_deg)
 
@@ -103,7 +104,7 @@ def run(
     with spinner(console, "loading encoders"):
         study = prepare(config, ranks)
     if study.notice:
-        console.print(f"[bold yellow]Notice:[/] {study.notice}")
+        console.print(f"Notice: {study.notice}", style="yellow")
     console.print(f"verdicts at {_in_words(study.plan)}")
     path = Path(out).expanduser() if out else _default_folder(config, ranks)
     facts = _facts(study, command, started)
@@ -196,7 +197,7 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
             interruption.check()
             ranks.barrier()
     for notice in dict.fromkeys(notices):
-        console.print(f"[yellow]{notice}[/]")
+        console.print(notice, style="yellow")
 
 
 def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
@@ -238,4 +239,4 @@ def _report(path: Path, console: Console) -> None:
     with spinner(console, "figures, summary and report"):
         report.write_report(path)
     report.print_tables(read_run(path), console)
-    console.print(f"\n[bold]Report:[/] {path / 'report.html'}   [bold]Summary:[/] {path / 'summary.md'}")
+    console.print(f"\nReport: {path / 'report.html'}   Summary: {path / 'summary.md'}")

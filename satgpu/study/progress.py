@@ -24,7 +24,7 @@ class RunProgress:
         self._next_line = 0.1
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<34}"),
+            TextColumn("{task.description:<34}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("done"),

@@ -13,12 +13,12 @@ from satgpu.study.looks import LookPlan
 from satgpu.study.plan import Round, Unit, deal, plan_readouts, plan_units
 from satgpu.study.ranks import Ranks
 
-_PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
+PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
 
 
 def row_id(task_id: str, reader: str) -> str:
     """The row's key: task and reader, without the signs that a CSV cell would need quotes for."""
-    return f"{task_id}/{reader}".translate(_PLAIN)
+    return f"{task_id}/{reader}".translate(PLAIN)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from satgpu.errors import UserError
 from satgpu.validation.gate import FULL, SMALL, Outcome, all_rows, markdown_table, run_gate
 
 _PAGE = """# The gate
@@ -36,13 +37,15 @@ def run_gate_command(specs: Sequence[str], small: bool, out: str, device: str, c
     """
     from satgpu.encoders import load_encoder
 
+    if out and not Path(out).parent.is_dir():
+        raise UserError(f"{out}: there is no such folder; make it, or choose another --out")
     size = SMALL if small else FULL
     parts, closed = [], 0
     for encoder in [load_encoder(spec, device=device) for spec in specs] or [None]:
-        console.print(f"[bold]{encoder.name if encoder else 'planted encoders'}[/]")
+        console.print(encoder.name if encoder else "planted encoders", style="bold")
         outcomes = []
         for outcome in run_gate(all_rows(), size, encoder):
-            console.print(_line(outcome), highlight=False)
+            console.print(_line(outcome), highlight=False, markup=True)
             outcomes.append(outcome)
         closed += sum(not o.holds for o in outcomes if not o.row.former)
         parts.append(f"## {encoder.name if encoder else 'Planted encoders'}\n\n{markdown_table(outcomes)}\n")
