@@ -70,6 +70,14 @@ def test_a_run_is_continued_with_its_own_options(tmp_path):
     assert _parse("--out", str(tmp_path), "--resume", "--seed", "8")[0].seed == 8  # refused later, by name
 
 
+def test_what_yaml_reads_as_it_looks_is_taken(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("seed: 0\nminutes: 0.5\ncontrols: no\nencoders: ['no', '010']\nprobes: {early_stopping: off}\n")
+    config, _ = _parse("--config", str(path), "--revision", "0123", "--devices", "02")
+    assert (config.seed, config.minutes, config.controls, config.encoders) == (0, 0.5, False, ("no", "010"))
+    assert (config.probes.early_stopping, config.revision, config.devices) == (False, "0123", 2)
+
+
 def test_differences_name_what_changes_a_number():
     one, _ = _parse("--seed", "1", "--devices", "2")
     two, _ = _parse("--seed", "2", "--sweet_spot.n_points", "7")
@@ -95,6 +103,10 @@ def test_differences_name_what_changes_a_number():
         (["--devices", "0"], "devices is 0"),
         (["--memory_budget_gb", "-1"], "memory_budget_gb is -1"),
         (["--prot", "both"], "unknown option '--prot'; did you mean '--protocol'"),
+        (["--minutes", "1:30"], "--minutes, line 1: YAML reads 1:30 as 90"),
+        (["--sweet_spot", "{n_points: 010}"], "--sweet_spot, line 1: YAML reads 010 as 8"),
+        (["--scale_region.centers=[[NO, 10, 60]]"], "YAML reads NO as False"),
+        (["--seed", "[" * 999], "seed.*see --help"),
         (["stray"], "unrecognized arguments: stray; see --help"),
     ],
 )
@@ -119,6 +131,17 @@ def test_bad_options_get_one_clear_line(args, message):
         ("seed: fortytwo", "seed.*fortytwo"),
         ("replicates: 0", "replicates is 0"),
         ("", "expected 'key: value' lines, found NoneType"),
+        ("seed: 1\nminutes: 3\nseed: 2", "key 'seed' is given in lines 1 and 3; keep one"),
+        ("sweet_spot:\n  n_points: 1\n  n_points: 2", "key 'n_points' is given in lines 2 and 3; keep one"),
+        ("seed: 010", "line 1: YAML reads 010 as 8; write that where it is meant, else a number without leading zeros"),
+        ("protocol: notebook\nsweet_spot: {scales_km: [0500]}", "line 2: YAML reads 0500 as 320"),
+        ("minutes: 1:30", "line 1: YAML reads 1:30 as 90"),
+        ("encoders: [xyz, no]", "line 1: YAML reads no as False; .* or a name in quotes"),
+        ("revision: on", "YAML reads on as True"),
+        ("scale_region: {centers: [[NO, 10, 60]]}", "YAML reads NO as False"),
+        ("encoders: &x [*x]", "not valid YAML .maximum recursion depth"),
+        ("seed: 2020-99-99", "not valid YAML"),
+        ("minutes: 1.0e+400", "minutes is inf; give a positive number"),
     ],
 )
 def test_bad_files_get_one_clear_line(tmp_path, text, message):

@@ -4,13 +4,13 @@ Defaults live in the dataclasses and nowhere else.
 """
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
 from satgpu.errors import UserError, did_you_mean, refuse_repeats, unknown_choice
@@ -18,7 +18,8 @@ from satgpu.experiments import EXPERIMENTS, default_experiments
 from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
 from satgpu.study.looks import Look, LookPlan
-from satgpu.study.shipped import config_path, shipped_configs
+from satgpu.study.option_file import check_file, check_keys, check_word
+from satgpu.study.shipped import config_path
 
 # What may differ between a run and its continuation: none of these changes a number.
 FREE_ON_RESUME = ("minutes", "offline", "devices", "num_nodes", "memory_budget_gb")
@@ -85,7 +86,7 @@ class Config:
             value = getattr(self, name)
             if value != "auto" and value < 1:
                 raise UserError(f"{name} is {value}; give at least 1")
-        if not self.minutes > 0:
+        if not 0 < self.minutes < math.inf:
             raise UserError(f"minutes is {self.minutes}; give a positive number")
         if self.looks:
             LookPlan(tuple(Look(*look) for look in self.looks))  # refuses what breaks the level
@@ -142,16 +143,17 @@ _DESCRIPTION = "How fine a spatial detail can a location encoder tell apart? Run
 
 def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``, ``report``)."""
-    for path in _config_files(args):
-        _check_file(path)
     args = _config_of_resumed_run(args) + args
+    for path in _config_files(args):
+        check_file(path, _kinds())
     parser = make_parser(prog)
     _check_flags(args, parser)
+    _check_words(args)
     try:
         values = parser.instantiate(parser.parse_args(_files_first(args)))
     except UserError:
         raise
-    except (ArgumentError, TypeError, ValueError, OSError) as error:
+    except (ArgumentError, TypeError, ValueError, OSError, RecursionError) as error:
         raise _explained(error) from error
     return _config(values)
 
@@ -169,10 +171,8 @@ def _config(values: Any) -> tuple[Config, dict[str, Any]]:
 
 def config_from(options: Mapping[str, Any]) -> Config:
     """The study that options in a dictionary describe, checked like a YAML file's."""
-    known = typing.get_type_hints(Config) | {name: entry.options for name, entry in EXPERIMENTS.items()}
-    del known["parts"]
     values = _plain(dict(options))
-    _check_keys("Study", values, known, "")
+    check_keys("Study", values, _kinds())
     parser = make_parser("Study")
     try:
         return _config(parser.instantiate(parser.parse_object(values)))[0]
@@ -180,6 +180,13 @@ def config_from(options: Mapping[str, Any]) -> Config:
         raise
     except (ArgumentError, TypeError, ValueError) as error:
         raise _explained(error) from error
+
+
+def _kinds() -> dict[str, Any]:
+    """Every key of a YAML file, and its type."""
+    kinds = typing.get_type_hints(Config) | {name: entry.options for name, entry in EXPERIMENTS.items()}
+    del kinds["parts"]
+    return kinds
 
 
 def read_config(path: Path) -> Config:
@@ -213,7 +220,7 @@ def _field_docs(cls: type) -> dict[str, str]:
 
 def _explained(error: Exception) -> UserError:
     """One line for the parser's complaint."""
-    return UserError(f"{' '.join(str(error).split()).removesuffix('.')}; see --help for what is accepted")
+    return UserError(f"{' '.join(str(error).split()).removesuffix('.'):.300}; see --help for what is accepted")
 
 
 def _check_flags(args: list[str], parser: ArgumentParser) -> None:
@@ -223,6 +230,17 @@ def _check_flags(args: list[str], parser: ArgumentParser) -> None:
     for flag in (arg.partition("=")[0] for arg in args if arg.startswith("--")):
         if flag not in known:
             raise UserError(f"unknown option {flag!r}{did_you_mean(flag, known) or '; see --help for the list'}")
+
+
+def _check_words(args: list[str]) -> None:
+    """Raise for a value that YAML, which reads them, takes for something else than it looks."""
+    for i, arg in enumerate(args):
+        flag, is_whole, word = arg.partition("=")
+        name, _, option = flag.removeprefix("--").partition(".")
+        kind = _kinds().get(name)
+        if arg.startswith("--") and kind is not None:
+            word = word if is_whole else "".join(args[i + 1 : i + 2])
+            check_word(flag, word, typing.get_type_hints(kind).get(option) if option else kind)
 
 
 def _config_of_resumed_run(args: list[str]) -> list[str]:
@@ -250,39 +268,3 @@ def _config_files(args: list[str]) -> list[str]:
     named = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
     named += [after for arg, after in zip(args, args[1:], strict=False) if arg == "--config"]
     return [config_path(word) for word in named]
-
-
-def _check_file(path: str) -> None:
-    """Raise the error that names the file and its faulty key, where the file is at fault."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: cannot read this configuration file ({error.__class__.__name__}); check the path, or give one of "
-            f"those that come with satgpu: {', '.join(shipped_configs())}"
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{path}: expected 'key: value' lines, found {type(values).__name__}; see configs/deep_dive.yaml"
-        )
-    known = typing.get_type_hints(Config) | {name: entry.options for name, entry in EXPERIMENTS.items()}
-    del known["parts"]
-    _check_keys(path, values, known, "")
-
-
-def _check_keys(path: str, values: dict, known: dict[str, Any], prefix: str) -> None:
-    for key, value in values.items():
-        if key not in known:
-            guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
-            raise UserError(f"{path}: unknown key {f'{prefix}{key}'!r}{guess}")
-        kind = known[key]
-        if value is None and type(None) not in typing.get_args(kind):
-            raise UserError(f"{path}: '{prefix}{key}' has no value; give one or leave the line out")
-        if dataclasses.is_dataclass(kind):
-            if not isinstance(value, dict):
-                raise UserError(f"{path}: '{prefix}{key}' must hold 'option: value' lines; got {value!r}")
-            _check_keys(path, value, typing.get_type_hints(kind), f"{prefix}{key}.")
-        elif typing.get_origin(kind) is tuple and not isinstance(value, list):
-            raise UserError(f"{path}: '{prefix}{key}' must be a list such as [{value}]; got {value!r}")
