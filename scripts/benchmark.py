@@ -7,6 +7,9 @@ The first problem is the notebook's sweet spot: 25 checkerboards (300 to 900 km)
 encoders, 4200 training rows; more probes than 50 take further seeds of the initial weights. The second has nothing
 of this package: 4000 rows of 256 random numbers, and which side of a random plane they lie on.
 
+When a probe stops is luck of its seeds (the epochs of one probe scatter by half their mean), so every turn draws other
+seeds on every side; "per epoch" leaves that luck out.
+
 The share of the core's peak counts the products of training alone, against multiply-adds from registers on all
 cores at once; the time is that within epochs, their validation and stopping rule included.
 """
@@ -40,16 +43,17 @@ from satgpu.probes.loop import TrainingLoop  # noqa: E402
 
 SCALES_KM = list(range(300, 925, 25))
 ENCODERS = ("untrained-l10", "untrained-l40")
+TURN_SEEDS = 10_000  # from one turn to the next
 SKLEARN_PROBES = 50  # scikit-learn trains at most so many; its time for more is scaled up, and marked so
 
 
-def make_groups(n_probes: int, device: str) -> list[ProbeGroup]:
-    """Sweet-spot probes, half of them on each encoder, in groups of at most 25."""
+def make_groups(n_probes: int, device: str, turn: int = 0) -> list[ProbeGroup]:
+    """Sweet-spot probes, half of them on each encoder, in groups of at most 25; each turn has seeds of its own."""
     lonlat_deg = torch.as_tensor(notebook_box(6000, (-180, 180), (-60, 60)))
     train_rows, test_rows = train_test_rows(6000)
     Y = torch.stack([make_labels("checkerboard", lonlat_deg, float(km), protocol="notebook") for km in SCALES_KM])
     embeddings = [load_encoder(name, device=device)(lonlat_deg.to(device)).float() for name in ENCODERS]
-    groups, left, seed = [], n_probes, 0
+    groups, left, seed = [], n_probes, TURN_SEEDS * turn
     while left > 0:
         for encoder, X in enumerate(embeddings):
             share = min(len(SCALES_KM), (left + 1) // 2 if encoder == 0 and left < 2 * len(SCALES_KM) else left)
@@ -62,13 +66,20 @@ def make_groups(n_probes: int, device: str) -> list[ProbeGroup]:
     return groups
 
 
-def random_groups(n_probes: int) -> list[ProbeGroup]:
+def random_groups(n_probes: int, turn: int = 0) -> list[ProbeGroup]:
     """One group of probes on random numbers, all rows for training."""
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(4000, 256, generator=generator)
     Y = (torch.randn(n_probes, 256, generator=generator) @ X.T > 0).long()
-    rows, none, seeds = torch.arange(4000), torch.arange(0), torch.arange(n_probes)
-    return [ProbeGroup(X, Y, rows, none, 42, seeds, "classification", list(range(n_probes)))]
+    rows, none, seeds = torch.arange(4000), torch.arange(0), torch.arange(n_probes) + TURN_SEEDS * turn
+    return [ProbeGroup(X, Y, rows, none, 42 + turn, seeds, "classification", list(range(n_probes)))]
+
+
+def problem(args: argparse.Namespace, turn: int = 0) -> list[ProbeGroup]:
+    """What a turn trains."""
+    if args.problem == "random":
+        return random_groups(args.probes, turn)
+    return make_groups(args.probes, args.device, turn)
 
 
 def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, path: str = "auto", lightning: bool = True) -> dict:
@@ -89,11 +100,11 @@ def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, path: str = "
     return {"seconds": seconds, "epochs": epochs, "score": score, "report": report}
 
 
-def sklearn_elsewhere(args: argparse.Namespace, best: bool, as_it_comes: bool) -> dict[str, float]:
+def sklearn_elsewhere(args: argparse.Namespace, turn: int, best: bool, as_it_comes: bool) -> dict[str, float]:
     """scikit-learn in a process of its own, with OpenBLAS told by this environment what to do, or told nothing."""
     words = ["--sklearn-only", "best" if best else "notebook", "--probes", str(min(args.probes, SKLEARN_PROBES))]
     told = {name: value for name, value in os.environ.items() if not (as_it_comes and name.startswith("OPENBLAS"))}
-    command = [sys.executable, __file__, *words, "--problem", args.problem]
+    command = [sys.executable, __file__, *words, "--problem", args.problem, "--turn", str(turn)]
     done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     return found | {"seconds": found["seconds"] * max(1.0, args.probes / SKLEARN_PROBES)}
@@ -104,8 +115,9 @@ def by_epoch(groups: list[ProbeGroup], epoch_s: Callable[[ProbeGroup, ProbeOptio
     return {"seconds": epochs * sum(epoch_s(group, ProbeOptions()) for group in groups), "epochs": epochs}
 
 
-def sides(args: argparse.Namespace, groups: list[ProbeGroup], epochs: float) -> dict[str, Callable[[], dict]]:
-    """What is compared, by name; those that are not at hand are left out."""
+def sides(args: argparse.Namespace, turn: int, epochs: float) -> dict[str, Callable[[], dict]]:
+    """What is compared in a turn, by name; those that are not at hand are left out."""
+    groups = problem(args, turn)
     found: dict[str, Callable[[], dict]] = {"satgpu": lambda: run_satgpu(groups, args)}
     found["satgpu, bare loop"] = lambda: run_satgpu(groups, args, lightning=False)
     on_cpu = args.device == "cpu"
@@ -117,9 +129,9 @@ def sides(args: argparse.Namespace, groups: list[ProbeGroup], epochs: float) -> 
             found["jax"] = lambda: by_epoch(groups, jax_epoch_s, epochs)
     if not args.no_sklearn:
         for name, best in (("scikit-learn as in the notebook", False), ("scikit-learn at its best", True)):
-            found[name] = lambda best=best: sklearn_elsewhere(args, best, False)
+            found[name] = lambda best=best: sklearn_elsewhere(args, turn, best, False)
             if any(variable.startswith("OPENBLAS") for variable in os.environ):
-                found[f"{name}, OpenBLAS as it comes"] = lambda best=best: sklearn_elsewhere(args, best, True)
+                found[f"{name}, OpenBLAS as it comes"] = lambda best=best: sklearn_elsewhere(args, turn, best, True)
     return found
 
 
@@ -165,20 +177,19 @@ def sgemm_gflops(device: str) -> float:
 
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """Every figure, by its key in the JSON file."""
-    groups = random_groups(args.probes) if args.problem == "random" else make_groups(args.probes, args.device)
+    groups = problem(args)
     cold = run_satgpu(groups, args)
     found: dict[str, object] = machine() | {"device": args.device, "probes": args.probes, "problem": args.problem}
     found |= {"path": cold["report"].path, "cold_s": cold["seconds"]}
-    compared = sides(args, groups, cold["epochs"])
-    runs: dict[str, list[dict]] = {name: [] for name in compared}
-    for _ in range(args.repeats):  # in turns, so that a change in the machine's load meets all sides
-        for name, run in compared.items():
-            runs[name].append(run())
+    runs: dict[str, list[dict]] = {}
+    for turn in range(args.repeats):  # so that a change in the machine's load meets all sides
+        for name, run in sides(args, turn, cold["epochs"]).items():
+            runs.setdefault(name, []).append(run())
     found["sides"] = {name: summed_up(several) for name, several in runs.items()}
     ours = found["sides"]["satgpu"]
     for side in found["sides"].values():
         side["ratio"] = side["seconds"] / ours["seconds"]
-        side["ratio_per_epoch"] = side["ratio"] * ours["epochs"] / side["epochs"]
+        side["ratio_per_epoch"] = side["epoch_s"] / ours["epoch_s"]
     found["lightning_share"] = lightning_share(groups, args)
     report = runs["satgpu"][0]["report"]
     found |= {"useful_gflops": report.useful_flops / ours["seconds"] / 1e9, "sgemm_gflops": sgemm_gflops(args.device)}
@@ -194,10 +205,11 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
 
 
 def summed_up(runs: list[dict]) -> dict[str, object]:
-    """Median seconds, all seconds, and the first run's epochs and score (the others have the same)."""
+    """Median seconds, median seconds of an epoch, all seconds, mean epochs and score."""
     seconds = [run["seconds"] for run in runs]
-    same = {name: runs[0][name] for name in ("epochs", "score") if name in runs[0]}
-    return {"seconds": statistics.median(seconds), "all": seconds} | same
+    means = {name: statistics.fmean(run[name] for run in runs) for name in ("epochs", "score") if name in runs[0]}
+    epoch_s = statistics.median(run["seconds"] / run["epochs"] for run in runs)
+    return {"seconds": statistics.median(seconds), "epoch_s": epoch_s, "all": seconds} | means
 
 
 def machine() -> dict[str, object]:
@@ -242,12 +254,13 @@ def main() -> int:
     parser.add_argument("--rivals", action="store_true", help="torch.func and, where it is installed, JAX")
     parser.add_argument("--no-sklearn", action="store_true", help="leave scikit-learn out")
     parser.add_argument("--sklearn-only", choices=("notebook", "best"), help=argparse.SUPPRESS)
+    parser.add_argument("--turn", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.sklearn_only:
-        groups = random_groups(args.probes) if args.problem == "random" else make_groups(args.probes, "cpu")
         best = args.sklearn_only == "best"
         jobs = torch.get_num_threads() if best else 1
-        print(json.dumps(run_sklearn(groups, np.float32 if best else np.float64, jobs)))
+        dtype = np.float32 if best else np.float64
+        print(json.dumps(run_sklearn(problem(args, args.turn), dtype, jobs, seed=42 + args.turn)))
         return 0
     found = measure(args)
     print_found(found)

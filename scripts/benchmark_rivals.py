@@ -15,28 +15,28 @@ from satgpu.probes import ProbeGroup, ProbeOptions
 EPOCHS_TIMED = 3
 
 
-def fit_sklearn(X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[float, int]:
+def fit_sklearn(X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int) -> tuple[float, int]:
     """Test score (NaN without test rows) and epochs of the notebook's classifier."""
     from sklearn.neural_network import MLPClassifier
 
-    model = MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=500, random_state=42, early_stopping=True)
+    model = MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=500, random_state=seed, early_stopping=True)
     model.fit(X[train], y[train])
     return model.score(X[test], y[test]) if len(test) else float("nan"), model.n_iter_
 
 
-def run_sklearn(groups: list[ProbeGroup], dtype: type, n_jobs: int) -> dict[str, float]:
+def run_sklearn(groups: list[ProbeGroup], dtype: type, n_jobs: int, seed: int = 42) -> dict[str, float]:
     """Seconds, mean epochs and mean test score of scikit-learn, one by one or by joblib on warm workers."""
     from joblib import Parallel, delayed
 
     jobs = []
     for group in groups:
         X, rows = group.X.cpu().numpy().astype(dtype), (group.train_rows.numpy(), group.test_rows.numpy())
-        jobs += [delayed(fit_sklearn)(X, y.numpy(), *rows) for y in group.Y.cpu()]
+        jobs += [delayed(fit_sklearn)(X, y.numpy(), *rows, seed) for y in group.Y.cpu()]
     with Parallel(n_jobs=n_jobs) as parallel:
         if n_jobs > 1:  # start the workers and have them import scikit-learn before the clock runs
             tiny = np.random.default_rng(0).normal(size=(60, 2))
             rows = np.arange(60)
-            parallel(delayed(fit_sklearn)(tiny, rows % 2, rows, rows) for _ in range(2 * n_jobs))
+            parallel(delayed(fit_sklearn)(tiny, rows % 2, rows, rows, seed) for _ in range(2 * n_jobs))
         start = time.perf_counter()
         found = parallel(jobs)
         seconds = time.perf_counter() - start
