@@ -5,12 +5,18 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from study import TINY, run_study, write_config
 
+from satgpu.arrays import as_tensor
 from satgpu.cli import main
 from satgpu.errors import UserError
-from satgpu.geometry import make_labels
+from satgpu.experiments.region_size import RegionSize
+from satgpu.experiments.scale_region import ScaleRegion
+from satgpu.geometry import PATTERNS, make_labels, uniform_on_sphere
 
 ROOT = Path(__file__).parent.parent
 NO_RUN = ROOT / "satgpu/answers/published/scale_region.csv"
@@ -87,6 +93,85 @@ def test_a_region_that_the_notebook_cuts_away_is_told_before_anything_is_written
     assert not (tmp_path / "out").exists()
 
 
-def test_metres_are_asked_about(tmp_path):
+def test_metres_are_asked_about():
     with pytest.raises(UserError, match="scale_km holds 500000 km; .* are these metres"):
         make_labels("checkerboard", [[0.0, 0.0]], 500_000)
+
+
+@pytest.mark.parametrize("protocol", ["geodesic", "notebook"])
+@pytest.mark.parametrize("pattern", [name for name in PATTERNS if name != "boundary"])
+def test_a_place_has_one_label_whatever_its_longitude_is_called(protocol, pattern):
+    places = uniform_on_sphere(500, torch.Generator().manual_seed(0))
+    labels = make_labels(pattern, places, 700.0, protocol=protocol)
+    for turn in (360.0, -360.0):
+        far = (places[:, 0] < 0) if turn > 0 else (places[:, 0] > 0)
+        again = make_labels(pattern, places + torch.stack([turn * far, 0 * far], 1), 700.0, protocol=protocol)
+        torch.testing.assert_close(again, labels, rtol=0, atol=1e-9)
+    meridian = make_labels(pattern, [[180.0, 10.0], [-180.0, 10.0]], 700.0, protocol=protocol)
+    assert meridian[0] == meridian[1]
+    if protocol == "notebook":  # to the last bit what its own functions give
+        assert torch.equal(labels, PATTERNS[pattern].in_degrees(places, 700.0))
+
+
+def test_a_regions_centre_has_one_longitude_too():
+    assert RegionSize(center_deg=(190.0, 50.0)) == RegionSize(center_deg=(-170.0, 50.0))
+    assert ScaleRegion(centers=(("Bering", 190.0, 60.0),)).centers == (("Bering", -170.0, 60.0),)
+    assert RegionSize(center_deg=(180.0, 50.0)).center_deg == (180.0, 50.0)
+    places = uniform_on_sphere(200, torch.Generator().manual_seed(0))
+    east, west = (make_labels("checkerboard", places, 500.0, center_deg=(lon, 50)) for lon in (190, -170))
+    assert torch.equal(east, west)
+    for center in ((50.0, 95.0), (float("nan"), 0.0), (1.0, 2.0, 3.0), ((1.0, 2.0),)):
+        with pytest.raises(UserError, match="center_deg"):
+            make_labels("checkerboard", places, 500.0, center_deg=center)
+
+
+ODD_ARRAYS = {
+    "backwards": np.arange(6.0).reshape(3, 2)[::-1, ::-1],
+    "big-endian": np.arange(6, dtype=">f4").reshape(3, 2),
+    "read-only": np.broadcast_to(np.array([1.0, 2.0]), (3, 2)),
+    "frame": pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True]}),
+    "levels": pd.DataFrame(np.ones((3, 2)), columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])),
+    "nullable": pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "b": [0.5, 1, 2]}),
+    "tuples": [(1, 2), (3, 4), (5, 6)],
+    "tensors": [torch.ones(2, requires_grad=True)] * 3,
+    "gradient": torch.ones(3, 2, requires_grad=True),
+    "half": np.ones((3, 2), np.float16),
+    "unsigned": np.ones((3, 2), np.uint32),
+    "huge": np.full((3, 2), 2**63, np.uint64),
+    "masked without a hole": np.ma.array(np.ones((3, 2))),
+    "memory": memoryview(np.ones((3, 2))),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_ARRAYS)
+def test_an_array_of_any_make_is_taken_for_its_numbers(kind):
+    values = ODD_ARRAYS[kind]
+    expected = torch.stack(values).detach().numpy() if kind == "tensors" else values
+    expected = expected.detach().numpy() if kind == "gradient" else np.asarray(expected, dtype=float)
+    found = as_tensor(values)
+    assert not found.requires_grad and found.shape == (3, 2)
+    np.testing.assert_array_equal(found.double().numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones(2, complex), "X must hold numbers; got an array of complex128"),
+        (torch.ones(2, dtype=torch.complex64), "X must hold real numbers, densely; got a tensor of torch.complex64"),
+        (torch.ones(2).to_sparse(), "densely; got a tensor of torch.sparse_coo"),
+        (np.array(["2020-01-01"], "M8[D]"), "got an array of datetime64"),
+        (np.zeros(2, [("a", float)]), "got an array of .*'a'"),
+        (np.array([1.0, None]), "got an array of object"),
+        ((i for i in range(3)), "got an array of object"),
+        ([torch.ones(2), torch.ones(3)], "X is ragged: 2 tensors of several shapes, dtypes or devices"),
+        ([[1], [1, 2]], "X is ragged or no array"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), "X has 1 masked values; fill or drop them"),
+        (pd.DataFrame({"a": ["1", "2"], "b": [0.5, 1.0]}), "got an array of object"),
+        (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"]), "b": [1.0]}), "got an array of object"),
+        ("abc", "got an array of <U3"),
+        ([10**30], "got an array of object"),
+    ],
+)
+def test_what_holds_no_numbers_is_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        as_tensor(values, "X")

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from satgpu.arrays import as_tensor
-from satgpu.encoders.base import Encoder, Provenance, check_points, sha256_of_tensors
+from satgpu.encoders.base import Encoder, Provenance, sha256_of_tensors
 from satgpu.errors import UserError
+from satgpu.geometry.sphere import check_points
 
 _ORDERS = ("lonlat", "latlon")
 # Three places, the first asked for alone as well: what depends on its company or on chance is found out.

@@ -12,8 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from satgpu.errors import UserError
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_lonlat, wrap_longitude_deg
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_points
 
 
 @dataclass(frozen=True)
@@ -110,20 +109,6 @@ class ChunkedEncoder:
 
     def __repr__(self) -> str:
         return f"<{self.name}: (n, 2) lon/lat degrees -> (n, {self.dim}), {self.dtype}, {self.device}>"
-
-
-def check_points(lonlat_deg: Tensor) -> Tensor:
-    """(N, 2) float64 degrees, longitude first and in [-180, 180), checked.
-
-    Float64 whatever comes in: a float32 longitude is only good to metres. Longitudes
-    already in range come back bit for bit, others by their one name there: an encoder
-    that isn't periodic would take 190° for another place than -170°.
-    """
-    lonlat = check_lonlat(lonlat_deg).to(torch.float64)
-    if lonlat.ndim != 2:
-        raise UserError(f"lonlat_deg must be (n, 2), longitude first; got {tuple(lonlat.shape)}")
-    lon_deg, lat_deg = lonlat.unbind(-1)
-    return torch.stack([wrap_longitude_deg(lon_deg), lat_deg], dim=-1)
 
 
 def sha256_of_tensors(tensors: Iterable[Tensor]) -> str:

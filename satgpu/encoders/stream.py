@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from satgpu.encoders.base import Encoder, check_points
+from satgpu.encoders.base import Encoder
 from satgpu.errors import UserError
+from satgpu.geometry.sphere import check_points
 
 _CHUNK_POINTS = 8192
 

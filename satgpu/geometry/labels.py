@@ -6,7 +6,7 @@ from torch import Tensor
 from satgpu.errors import UserError
 from satgpu.geometry.patterns import check_size_km, pattern_named
 from satgpu.geometry.protocols import GEODESIC, protocol_named
-from satgpu.geometry.sphere import check_lonlat
+from satgpu.geometry.sphere import check_lonlat, check_points
 
 
 def make_labels(
@@ -22,7 +22,7 @@ def make_labels(
 
     Args:
         pattern: a key of ``PATTERNS``.
-        lonlat_deg: (n, 2) degrees, longitude first.
+        lonlat_deg: (n, 2) degrees, longitude first; 190° and -170° are one place under both protocols.
         scale_km: float or (P,) kilometres; for "boundary" its width, where 0 is allowed.
         protocol: "geodesic", or "notebook" for the notebook's labels in km/111 degrees.
         rotation: (3, 3), applied to the points first; geodesic only.
@@ -39,12 +39,12 @@ def make_labels(
             centre for a pattern or protocol without a plane form.
     """
     chosen, how = pattern_named(pattern), protocol_named(protocol)
-    lonlat = check_lonlat(lonlat_deg)
+    lonlat = check_points(lonlat_deg)
     scale = check_size_km(scale_km, chosen.size or "scale_km", zero=chosen.is_noisy)
     if center_deg is not None:
         if how is not GEODESIC or chosen.in_region is None or rotation is not None:
             raise UserError(f"{protocol} {pattern!r} has no form about a centre; leave center_deg=None")
-        return chosen.in_region(lonlat, scale, tuple(center_deg), generator)
+        return chosen.in_region(lonlat, scale, _center(center_deg), generator)
     if how is GEODESIC:
         noise = {"generator": generator} if chosen.is_noisy else {}
         return chosen.on_sphere(lonlat, scale, rotation, **noise)
@@ -53,3 +53,10 @@ def make_labels(
     if chosen.is_noisy and scale.ndim:
         return torch.stack([how.labels(chosen, lonlat, width, seed=0) for width in scale.tolist()])
     return how.labels(chosen, lonlat, scale if scale.ndim else float(scale), seed=0)
+
+
+def _center(center_deg: tuple[float, float]) -> tuple[float, float]:
+    center = check_lonlat(center_deg, "center_deg")
+    if center.ndim != 1:
+        raise UserError(f"center_deg must be one place (2,), longitude first; got {tuple(center.shape)}")
+    return tuple(center.tolist())

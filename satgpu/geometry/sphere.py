@@ -203,6 +203,8 @@ def rotate_deg(lonlat_deg: Tensor, rotation: Tensor) -> Tensor:
 def as_lonlat(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
     """The coordinates as a floating-point tensor, the shape checked (never the values: no sync on a GPU)."""
     lonlat = lonlat_deg if isinstance(lonlat_deg, Tensor) else as_tensor(lonlat_deg, name).double()
+    if lonlat.is_complex():
+        raise UserError(f"{name} must hold numbers of degrees; got {lonlat.dtype}")
     if lonlat.shape[-1:] != (2,):
         raise UserError(f"{name} must be (..., 2), longitude first; got {tuple(lonlat.shape)}")
     return lonlat if lonlat.is_floating_point() else lonlat.double()
@@ -223,7 +225,7 @@ def check_lonlat(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
         UserError: the last axis is not 2, a value is NaN or infinite, a latitude is
             beyond ±90 (the sign of swapped columns) or a longitude beyond ±360.
     """
-    lonlat = as_lonlat(lonlat_deg, name)
+    lonlat = as_lonlat(lonlat_deg, name).detach()
     finite = torch.isfinite(lonlat).all(dim=-1)
     if not finite.all():
         bad = int((~finite).sum())
@@ -239,3 +241,17 @@ def check_lonlat(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
     if far.any():
         raise UserError(f"{name} has longitudes beyond ±360, first {lonlat[far][0, 0].item():g}; give degrees")
     return lonlat
+
+
+def check_points(lonlat_deg: Tensor, name: str = "lonlat_deg") -> Tensor:
+    """(N, 2) float64 degrees, longitude first and in [-180, 180), checked as ``check_lonlat`` does.
+
+    Float64 whatever comes in: a float32 longitude is only good to metres. Longitudes
+    already in range come back bit for bit, others by their one name there: what isn't
+    periodic would take 190° for another place than -170°.
+    """
+    lonlat = check_lonlat(lonlat_deg, name).to(torch.float64)
+    if lonlat.ndim != 2:
+        raise UserError(f"{name} must be (n, 2), longitude first; got {tuple(lonlat.shape)}")
+    lon_deg, lat_deg = lonlat.unbind(-1)
+    return torch.stack([wrap_longitude_deg(lon_deg), lat_deg], dim=-1)

@@ -176,7 +176,7 @@ def check_places(places: object) -> Tensor:
     Raises:
         UserError: not longitude and latitude in degrees, or no place at all.
     """
-    places = check_lonlat(torch.as_tensor(places, dtype=torch.float64), "places").cpu()
+    places = check_lonlat(places, "places").double().cpu()
     if places.ndim == 1:
         places = places[None]
     if places.ndim != 2 or not len(places):
