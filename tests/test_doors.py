@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 from study import TINY, run_study, write_config
 
+import satgpu
+from satgpu.answers import answer_run, read_run
 from satgpu.arrays import as_tensor
 from satgpu.cli import main
 from satgpu.errors import UserError
@@ -73,6 +76,50 @@ def test_a_command_that_cannot_be_done_says_so_in_one_line(capsys, words, messag
     assert main(words) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error and error.startswith("satgpu: error: ")
+
+
+WEIGHTS = ROOT / "satgpu/encoders/weights/mini-l10.safetensors"
+
+
+def test_no_encoder_is_compared_with_itself(tmp_path):
+    shutil.copy(WEIGHTS, tmp_path / "mine.safetensors")
+    encoders = [str(tmp_path / "mine.safetensors"), "untrained-l10", "xyz"]  # the second is the first's twin
+    config = write_config(tmp_path, encoders=encoders, experiments=["sweet_spot", "similarity"])
+    run = read_run(run_study(config, tmp_path / "out"))
+    assert len(run.results) == 2 * 3 * 4  # replicates, fields, encoders and nearest neighbours: none twice
+    answers = {answer.id: answer for answer in answer_run(run)}
+    assert not [name for name in answers if name.endswith(".error")]
+    assert {"learned.mine", "controls.xyz.mine", "controls.xyz.untrained-l10"} <= set(answers)
+    assert "controls.xyz.xyz" not in answers
+    gain = satgpu.compare(run.probes("sweet_spot"), "untrained-l10", "mine", by=[]).iloc[0]["difference"]
+    assert answers["learned.mine"].values["gain"].value == gain
+
+
+@pytest.mark.parametrize("experiments", [["sweet_spot"], ["transfer"]])
+def test_the_same_weights_under_two_names_are_told_before_anything_is_written(tmp_path, experiments):
+    for name in "ab":
+        shutil.copy(WEIGHTS, tmp_path / f"{name}.safetensors")
+    files = [str(tmp_path / f"{name}.safetensors") for name in "ab"]
+    config = write_config(tmp_path, encoders=files, experiments=experiments)
+    with pytest.raises(UserError, match="'a' and 'b' embed every place alike: one encoder; leave one of them out"):
+        run_study(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("coordinates",), "an encoder cannot be called 'coordinates', as a control is; rename the file"),
+        (("nearest-neighbour",), "cannot be called 'nearest-neighbour'"),
+        (("a,b", "a_b"), "two of the encoders are called 'a,b'; rename one of the files, or leave one out"),
+    ],
+)
+def test_a_name_that_rows_could_not_be_told_apart_by_is_refused(tmp_path, names, message):
+    for i, name in enumerate(names):
+        (tmp_path / f"{name}.csv").write_text(f"lon,lat,e0\n1,2,{i}.5\n2,3,4.5\n")
+    config = write_config(tmp_path, encoders=[str(tmp_path / f"{name}.csv") for name in names])
+    with pytest.raises(UserError, match=message):
+        run_study(config, tmp_path / "out")
 
 
 def test_a_plan_of_one_name_for_two_probes_is_refused_before_anything_is_written(tmp_path):

@@ -157,6 +157,8 @@ def test_the_globe_is_its_published_area():
         (lambda: Map(scales_km=(100.0, 1600.0)), r"map\.scales_km is .*; give two or more, 800 km at most"),
         (lambda: Similarity(n_places=0), r"similarity\.n_places holds 0"),
         (lambda: Similarity(circle_points=33), "circle_points 33"),
+        (lambda: Resolution(local_scales_km=(100.0,)), r"resolution\.local_scales_km is \[100\.0\]; a crossing lies"),
+        (lambda: Resolution(cells_per_cap=1e4), "resolution.cells_per_cap is 10000; .* are larger than the Earth"),
         (lambda: Resolution(threshold=1.0), r"resolution\.threshold is 1\.0"),
         (lambda: Field("checkerboard", -3.0), "scale_km of 'checkerboard' is -3.0"),
     ],

@@ -20,7 +20,7 @@ def answer(run: Run) -> list[Answer]:
     found = [_shuffled(run)] if len(run.probes(None, labels="shuffled")) else []
     experiments = run.experiments()
     if "sweet_spot" in experiments and len(probe_rows(run, "sweet_spot")):
-        found += [_against(run, name, XYZ) for name in run.compared if _has(run, XYZ)]
+        found += [_against(run, name, XYZ) for name in run.compared if name != XYZ and _has(run, XYZ)]
         if len(run.probes("sweet_spot", probe="nearest-neighbour")):
             found += [_against(run, name, COORDINATES) for name in run.compared]
     return [one for one in found if one is not None]

@@ -34,10 +34,13 @@ def answer(run: Run) -> list[Answer]:
     if not run.pair or differences(run, "sweet_spot", ()).empty:
         return []
     if not any(run.trained[name] for name in run.pair):
-        words = "Nothing here is learned: both encoders of the pair carry seeded random weights, so that every "
-        words += "difference comes from harmonics and architecture alone"
+        words = "Nothing here is learned: neither encoder of the pair is trained, so that every difference comes from "
+        words += "harmonics, architecture and random weights alone"
         return [own(run, "learned.nothing", words, {}, Verdict.SUPPORTED, headline=True)]
     if not untrained_pair(run):
+        alone = [name for name in run.pair if run.trained[name] and name in run.twins]
+        if alone:
+            return [_one(run, name) for name in alone]
         words = "Not known from this run: no untrained encoder of the same L ran beside both of the pair (--controls)"
         return [own(run, "learned.unknown", words, {}, headline=True)]
     return [_advantage(run), *(_one(run, name) for name in run.pair if run.trained[name])]

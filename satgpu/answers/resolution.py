@@ -69,7 +69,7 @@ def headline(run: Run) -> dict[str, dict[str, Estimate]]:
 
 def answer(run: Run) -> list[Answer]:
     """Where each encoder's probes cross the skill threshold, and how the pair compares, for each sampling."""
-    return [_probes(run, sampling) for sampling in SAMPLINGS if by_probes(run, sampling)]
+    return [_probes(run, sampling) for sampling in SAMPLINGS if set(by_probes(run, sampling)) - {NEAREST}]
 
 
 def _probes(run: Run, sampling: str) -> Answer:

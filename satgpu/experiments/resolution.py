@@ -57,6 +57,14 @@ class Resolution:
             max_points=self.max_points,
             caps=self.caps,
         )
+        for name in ("global_scales_km", "local_scales_km"):
+            if len(getattr(self, name)) < 2:
+                raise UserError(f"resolution.{name} is {list(getattr(self, name))}; a crossing lies between two scales")
+        if self.cells_per_cap * max(self.local_scales_km) ** 2 > EARTH_AREA_KM2:
+            raise UserError(
+                f"resolution.cells_per_cap is {self.cells_per_cap:g}; so many cells of {max(self.local_scales_km):g} km"
+                " are larger than the Earth; give fewer or smaller ones"
+            )
         if not 0 < self.threshold < 1:
             raise UserError(
                 f"resolution.threshold is {self.threshold}; give a skill between 0 (chance) and 1 (the ceiling)"

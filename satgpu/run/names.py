@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-_KNOWN = {
-    "xyz": "xyz (coordinates)",
-    "geoclip": "GeoCLIP",
+# What stands in the place of an encoder's name in tables without being one.
+READERS_OF_PLACES = {
     "coordinates": "1-nearest neighbour",
     "nearest-neighbour": "1-nearest neighbour",
     "shuffled": "shuffled labels",
 }
+_KNOWN = {"xyz": "xyz (coordinates)", "geoclip": "GeoCLIP"} | READERS_OF_PLACES
 
 
 def encoder_label(spec: str) -> str:

@@ -2,9 +2,10 @@
 
 import shlex
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from satgpu.devices import git_commit, machine_facts, package_versions, resolve_
 from satgpu.encoders import Encoder, choose_encoders, control_specs, load_encoder, untrained_twin
 from satgpu.errors import UserError, refuse_repeats
 from satgpu.experiments import EXPERIMENTS
+from satgpu.geometry import Points
 from satgpu.run.folder import RunFolder
+from satgpu.run.names import READERS_OF_PLACES
 from satgpu.study.board import TrainingBoard
 from satgpu.study.config import Config, differences, read_config
 from satgpu.study.interrupt import Interruption
@@ -48,10 +51,22 @@ def _try_out(config: Config, encoders: tuple[StudyEncoder, ...]) -> None:
     """Walk the plan and embed its first points: what cannot be done is told before anything is written."""
     units = list(plan_units(config, 1))
     refuse_repeats("the plan", [task_id.translate(PLAIN) for unit in units for task_id in unit.task_ids()])
+    places = Points("sphere", 64, seed=0)  # of a study without probes, whose read-outs say what they lack
     if units and all(unit.points.area_km2 > 0 for unit in units):
-        lonlat_deg = units[0].points.draw()
-        for loaded in encoders:
-            loaded.encoder(lonlat_deg)
+        places = units[0].points
+    embeddings = {}
+    for each in encoders:
+        with nullcontext() if units else suppress(UserError):
+            embeddings[each] = each.encoder(places.draw())
+    _refuse_one_under_two_names(embeddings)
+
+
+def _refuse_one_under_two_names(embeddings: dict[StudyEncoder, torch.Tensor]) -> None:
+    """A comparison of the same weights with themselves would train every probe twice and find nothing."""
+    compared = [(each.name, found) for each, found in embeddings.items() if each.role == "compared"]
+    for (first, a), (second, b) in combinations(compared, 2):
+        if a.shape == b.shape and torch.equal(a, b):
+            raise UserError(f"{first!r} and {second!r} embed every place alike: one encoder; leave one of them out")
 
 
 def _load_encoders(
@@ -63,14 +78,22 @@ def _load_encoders(
     compared = [load_encoder(spec, device=device, **where) for spec in choice.specs]
     controls = [load_encoder(spec, device=device) for spec in control_specs(compared)] if config.controls else []
     names = [encoder.name for encoder in compared]
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise UserError(f"two of the encoders are called {sorted(repeated)[0]!r}; rename one of the files")
+    _check_names(names)
     beside = [encoder for encoder in controls if encoder.name not in names]
     names += [encoder.name for encoder in beside]
     loaded = [StudyEncoder(encoder, "compared", _twin(encoder, names)) for encoder in compared]
     loaded += [StudyEncoder(encoder, "control", _twin(encoder, names)) for encoder in beside]
     return tuple(loaded), tuple(choice.specs), choice.notice
+
+
+def _check_names(names: list[str]) -> None:
+    """Every row of a table has its reader's name: one each, and none that a control has."""
+    plain = [name.translate(PLAIN) for name in names]
+    for name in names:
+        if plain.count(name.translate(PLAIN)) > 1:
+            raise UserError(f"two of the encoders are called {name!r}; rename one of the files, or leave one out")
+        if name in READERS_OF_PLACES:
+            raise UserError(f"an encoder cannot be called {name!r}, as a control is; rename the file")
 
 
 def _twin(encoder: Encoder, names: list[str]) -> str:
