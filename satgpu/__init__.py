@@ -8,7 +8,7 @@ Table of contents; names load what they need when they are first used.
 * probe:          ``MLPProbes``, ``ProbeOptions``, ``ProbeGroup``, ``train_probes``
 * resolution:     ``transfer_function``, ``local_transfer``, ``resolution_map``
 * answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
-* the real Earth: ``read_field``
+* the real Earth: ``read_field``, ``read_fields``, ``field_budget``
 """
 
 import importlib
@@ -36,7 +36,9 @@ _HOME = {
     "resolution_map": "satgpu.readouts.map",
     "kernel_resolution": "satgpu.readouts.similarity",
     "probe_resolution": "satgpu.answers",
+    "field_budget": "satgpu.fields",
     "read_field": "satgpu.fields",
+    "read_fields": "satgpu.fields",
     "UserError": "satgpu.errors",
 }
 

@@ -8,8 +8,8 @@ import satgpu
 from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.fields import Known, as_field, sources
 from satgpu.fields.harmonics import coefficients, field_coefficients, gauss_legendre_grid, turned_coefficients
+from satgpu.fields.held import macro_f1
 from satgpu.fields.parts import Ranks, verdict
-from satgpu.fields.shares import macro_f1
 from satgpu.fields.turns import about_the_axis, bank, draw_turns, turned_deg
 from satgpu.geometry import random_rotation, rotate_deg, uniform_on_sphere
 

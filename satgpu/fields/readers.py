@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import unknown_choice
+from satgpu.fields.turns import BANK_FIELDS
 from satgpu.readouts.ridge import PENALTIES, Ridge, standardise
 
 NEIGHBOURS = 10
-N_FOLDS = 5
+_FEWER_BANK_FIELDS = 8
 _EVERY = 4  # of the penalties first, then those between the best one's neighbours
 _LENGTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # of the kernel, chords of the unit sphere
 _PLACES_FOR_THE_KERNEL = 1200
@@ -28,6 +29,8 @@ class Linear:
     near neighbours that the test places lack, and takes a penalty far too small."""
 
     name = "linear"
+    bank_fields = BANK_FIELDS
+    of_places = False
 
     def __init__(self, X: Tensor, X_new: Tensor, folds: Tensor | None = None, seed: int = 0):
         self.ridge = Ridge.factor(X)
@@ -38,7 +41,8 @@ class Linear:
         """(B, M, T, C) values at the new places, from labels (N, T, C); ``pooled``: one penalty for all sets."""
         flat, sets = self.columns(Y)
         sets = sets * (not pooled)
-        return self.predict(flat, self.penalty(flat, sets)[..., sets]).unflatten(-1, Y.shape[1:])
+        self.relative = self.penalty(flat, sets)  # (B, T), for whoever predicts the shares
+        return self.predict(flat, self.relative[..., sets]).unflatten(-1, Y.shape[1:])
 
     def penalty(self, flat: Tensor, sets: Tensor) -> Tensor:
         """(B, T) relative penalties of label sets, from (N, T·C) labels and the set of each column."""
@@ -84,6 +88,8 @@ class Neighbours:
     """Mean label of the ten nearest places in the standardised embedding."""
 
     name = "neighbours"
+    bank_fields = _FEWER_BANK_FIELDS
+    of_places = False
 
     def __init__(self, X: Tensor, X_new: Tensor, folds: Tensor | None = None, seed: int = 0):
         scale = standardise(X.double())
@@ -102,6 +108,8 @@ class Coordinates:
     """
 
     name = "coordinates"
+    bank_fields = _FEWER_BANK_FIELDS
+    of_places = True
 
     def __init__(self, X: Tensor, X_new: Tensor, folds: Tensor | None = None, seed: int = 0):
         # Turns leave all distances as they are: one fit serves all.
@@ -140,6 +148,8 @@ class Mlp:
     """The study's probe, all label sets and turns batched: probabilities for classes, values for numbers."""
 
     name = "mlp"
+    bank_fields = _FEWER_BANK_FIELDS
+    of_places = False
 
     def __init__(self, X: Tensor, X_new: Tensor, folds: Tensor | None = None, seed: int = 0, **options):
         self.X, self.X_new, self.seed = X.float(), X_new.float(), seed

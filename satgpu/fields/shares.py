@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,16 +11,16 @@ from torch import Tensor
 from satgpu.encoders.base import Encoder
 from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.errors import UserError
-from satgpu.fields.field import Field, class_index
+from satgpu.fields.field import Field
 from satgpu.fields.harmonics import L_MAX, field_coefficients, turned_coefficients
+from satgpu.fields.held import HeldOut, held_out
 from satgpu.fields.readers import Linear, share_read
 from satgpu.fields.splits import Places
-from satgpu.fields.turns import BANK_FIELDS, Turns, bank, turned_deg
+from satgpu.fields.turns import Turns, bank, turned_deg
 from satgpu.geometry import unit_vectors
 
 _TURNS_AT_ONCE = {"cpu": 1}
 _TURNS_AT_ONCE_ON_A_GPU = 16
-_FEWER_BANK_FIELDS = 8  # for readers that pay for each label set
 
 
 @dataclass(frozen=True)
@@ -30,57 +31,60 @@ class Shares:
         field: (T,) of the field under each turn, turn 0 none.
         bank: (T,) mean over the bank of random fields where the places lie; 0 where the field itself is turned.
         predicted: (T,) from the field's power by degree and order; NaN where it has none on the whole sphere.
-        right, macro_f1: share of places whose class is named, and the mean F1 of the classes; NaN for numbers.
-        residual: (M,) value less prediction at the places held back; for classes 1 less the true class's share.
+        held: the places held back, and what was missed there of the field as it lies.
     """
 
     field: Tensor
     bank: Tensor
     predicted: Tensor
-    right: float
-    macro_f1: float
-    residual: Tensor
+    held: HeldOut
 
 
 def measure(
     encoder: Encoder,
-    field: Field,
-    places: Places,
+    fields: Sequence[Field],
+    places: Sequence[Places],
     turns: Turns,
-    reader: type,
+    readers: Sequence[type],
     device: torch.device | str = "cpu",
     predict: bool = False,
     seed: int = 0,
-) -> Shares:
-    """The shares of one draw of places.
+) -> list[list[Shares]]:
+    """The shares of one draw of places: for every reader those of every field, read from one embedding of each turn.
 
     Args:
-        reader: a class of :mod:`satgpu.fields.readers`.
-        predict: also predict the shares, where the field is given everywhere and the reader is linear.
+        fields: all given everywhere, or none.
+        places: of each field, the targets aside the same.
+        readers: classes of :mod:`satgpu.fields.readers`.
+        predict: also predict the shares, where the fields are given everywhere and the reader is linear.
 
     Raises:
-        UserError: the field is missing at places where it was said to be given.
+        UserError: a field is missing at places where it was said to be given.
     """
-    made = _Reading(encoder, places, reader, device, seed)
-    if field.everywhere:
-        return _turning_the_field(made, field, places, turns, predict)
+    made = _Reading(encoder, places[0], readers, device, seed)
+    if fields[0].everywhere:
+        return _turning_the_fields(made, fields, places, turns, predict)
     return _turning_the_places(made, places, turns)
 
 
 class _Reading:
-    """A reader of one encoder at one draw of places, turned or not."""
+    """Readers of one encoder at one draw of places, turned or not."""
 
-    def __init__(self, encoder: Encoder, places: Places, reader: type, device: torch.device | str, seed: int):
-        self.encoder, self.places, self.reader = encoder, places, reader
+    def __init__(self, encoder: Encoder, places: Places, readers: Sequence[type], device: object, seed: int):
+        self.encoder, self.readers = encoder, readers
         self.device, self.seed, self.n = torch.device(device), seed, places.n_labels
         self.folds = None if places.folds is None else places.folds.to(device)
 
-    def at(self, lonlat_deg: Tensor):
-        """The reader fitted to (B, N + M, 2) places."""
-        embed = unit_vectors if self.reader.name == "coordinates" else self.encoder
-        flat = torch.as_tensor(embed(lonlat_deg.flatten(0, 1))).to(self.device, torch.float64)
-        X = flat.unflatten(0, lonlat_deg.shape[:2])
-        return self.reader(X[:, : self.n], X[:, self.n :], self.folds, self.seed)
+    def at(self, lonlat_deg: Tensor, readers: Sequence[type]) -> list:
+        """The readers fitted to (B, N + M, 2) places, embedded once."""
+        found: dict[bool, Tensor] = {}
+        for reader in readers:
+            if reader.of_places not in found:
+                embed = unit_vectors if reader.of_places else self.encoder
+                flat = torch.as_tensor(embed(lonlat_deg.flatten(0, 1))).to(self.device, torch.float64)
+                found[reader.of_places] = flat.unflatten(0, lonlat_deg.shape[:2])
+        parts = {of_places: (X[:, : self.n], X[:, self.n :]) for of_places, X in found.items()}
+        return [reader(*parts[reader.of_places], self.folds, self.seed) for reader in readers]
 
     def shares(self, predicted: Tensor, Y: Tensor) -> Tensor:
         """(B, T) shares of predictions (B, M, T, C), of targets (N + M, T, C)."""
@@ -88,57 +92,59 @@ class _Reading:
         return share_read(predicted, Y[self.n :], Y[: self.n].mean(0))
 
 
-def _turning_the_field(made: _Reading, field: Field, places: Places, turns: Turns, predict: bool) -> Shares:
-    fit = made.at(places.lonlat_deg[None])
-    lonlat = turned_deg(places.lonlat_deg, turns.rotations)
-    Y = torch.stack([field.at(one) for one in lonlat], 1)
-    if not torch.isfinite(Y).all():
-        raise UserError(f"field {field.name!r} is missing at some places though given at others all over the Earth")
-    Y[:, 0] = places.targets
-    predicted = fit(Y[: made.n])
-    shares = made.shares(predicted, Y)[0].cpu()
-    prediction = torch.full_like(shares, torch.nan)
-    if predict and isinstance(fit, Linear):
-        prediction = predicted_shares(fit, field, places, turns, Y)
-    return Shares(shares, torch.zeros_like(shares), prediction, *_scores(predicted[0, :, 0], places))
+def _turning_the_fields(
+    made: _Reading, fields: Sequence[Field], places: Sequence[Places], turns: Turns, predict: bool
+) -> list[list[Shares]]:
+    lonlat_deg = places[0].lonlat_deg
+    fits = made.at(lonlat_deg[None], made.readers)
+    predictions = [Prediction(fit, lonlat_deg) if predict and isinstance(fit, Linear) else None for fit in fits]
+    # By turn and then by field: fields that share the work of a place (random ones) do it once.
+    turned = [[field.at(one) for field in fields] for one in turned_deg(lonlat_deg, turns.rotations)]
+    out: list[list[Shares]] = [[] for _ in fits]
+    for index, (field, own) in enumerate(zip(fields, places, strict=True)):
+        Y = torch.stack([values[index] for values in turned], 1)
+        if not torch.isfinite(Y).all():
+            raise UserError(f"field {field.name!r} is missing at some places though given at others all over the Earth")
+        Y[:, 0] = own.targets
+        for fit, prediction, shares in zip(fits, predictions, out, strict=True):
+            predicted = fit(Y[: made.n])
+            read = made.shares(predicted, Y)[0].cpu()
+            expected = torch.full_like(read, torch.nan)
+            if prediction is not None:
+                expected = predicted_shares(prediction, field, turns, fit.relative[0])
+            shares.append(Shares(read, torch.zeros_like(read), expected, held_out(predicted[0, :, 0], own)))
+    return out
 
 
-def _turning_the_places(made: _Reading, places: Places, turns: Turns) -> Shares:
-    n_bank = BANK_FIELDS if made.reader is Linear else _FEWER_BANK_FIELDS
-    Y = places.targets[:, None]
-    Y_bank = bank(places.lonlat_deg, made.seed, n_bank)[..., None]
+def _turning_the_places(made: _Reading, places: Sequence[Places], turns: Turns) -> list[list[Shares]]:
+    lonlat_deg, n_turns = places[0].lonlat_deg, len(turns.rotations)
+    by_columns: dict[int, list[int]] = {}
+    for index, own in enumerate(places):
+        by_columns.setdefault(own.targets.shape[1], []).append(index)
+    Y = {c: torch.stack([places[i].targets for i in of_c], 1) for c, of_c in by_columns.items()}
+    read = torch.full((len(made.readers), n_turns, len(places)), torch.nan, dtype=torch.float64)
+    banked = torch.full((len(made.readers), n_turns), torch.nan, dtype=torch.float64)
+    held: list[dict[int, HeldOut]] = [{} for _ in made.readers]
     batch = _TURNS_AT_ONCE.get(made.device.type, _TURNS_AT_ONCE_ON_A_GPU)
-    shares, banked = [], []
-    for rotations in turns.rotations.split(batch):
-        fit = made.at(turned_deg(places.lonlat_deg, rotations))
-        predicted = fit(Y[: made.n])
-        shares.append(made.shares(predicted, Y)[:, 0].cpu())
-        banked.append(made.shares(fit(Y_bank[: made.n], pooled=True), Y_bank).mean(1).cpu())
-        if len(shares) == 1:
-            scores = _scores(predicted[0, :, 0], places)
-    shares = torch.cat(shares)
-    return Shares(shares, torch.cat(banked), torch.full_like(shares, torch.nan), *scores)
-
-
-def _scores(predicted: Tensor, places: Places) -> tuple[float, float, Tensor]:
-    """Share of classes named right, macro-F1 and residuals of predictions (M, C)."""
-    predicted = predicted.cpu()
-    truth = places.targets[places.n_labels :]
-    indicators = bool(((places.targets == 0) | (places.targets == 1)).all())
-    if not indicators:
-        return float("nan"), float("nan"), (truth - predicted)[:, 0]
-    true, named = class_index(truth), class_index(predicted)
-    shares = torch.cat([1 - predicted, predicted], 1) if truth.shape[1] == 1 else predicted
-    missed = 1 - shares.gather(1, true[:, None])[:, 0]
-    return float((true == named).double().mean()), macro_f1(true, named), missed
-
-
-def macro_f1(true: Tensor, named: Tensor) -> float:
-    """Mean over the classes met or named of 2·hits / (places of the class + places named so)."""
-    n_classes = int(max(true.max(), named.max())) + 1
-    hits = torch.bincount(true[true == named], minlength=n_classes).double()
-    both = torch.bincount(true, minlength=n_classes) + torch.bincount(named, minlength=n_classes)
-    return float((2 * hits / both)[both > 0].mean())
+    for first in range(0, n_turns, batch):
+        some = slice(first, first + batch)
+        # A reader of places alone sees the same distances under every turn.
+        asked = [r for r, reader in enumerate(made.readers) if not (first and reader.of_places)]
+        fits = made.at(turned_deg(lonlat_deg, turns.rotations[some]), [made.readers[r] for r in asked])
+        for r, fit in zip(asked, fits, strict=True):
+            rows = slice(None) if made.readers[r].of_places else some
+            Y_bank = bank(lonlat_deg, made.seed, fit.bank_fields)[..., None]
+            banked[r, rows] = made.shares(fit(Y_bank[: made.n], pooled=True), Y_bank).mean(1).cpu()
+            for c, of_c in by_columns.items():
+                predicted = fit(Y[c][: made.n])
+                read[r, rows, of_c] = made.shares(predicted, Y[c]).cpu()
+                if not first:
+                    held[r] |= {i: held_out(predicted[0, :, k], places[i]) for k, i in enumerate(of_c)}
+    none = torch.full((n_turns,), torch.nan, dtype=torch.float64)
+    return [
+        [Shares(read[r, :, i], banked[r], none, held[r][i]) for i in range(len(places))]
+        for r in range(len(made.readers))
+    ]
 
 
 class Prediction:
@@ -157,6 +163,15 @@ class Prediction:
         harmonics, n = harmonics.to(fit.basis), fit.ridge.n
         self.fit, self.labels, self.truth = fit, fit.ridge.project(harmonics[:n]), harmonics[n:]
         self.variances = (self.truth - self.labels.mean).square().mean(-2)
+        self._errors: dict[float, tuple[Tensor, Tensor]] = {}
+
+    def errors(self, penalty: Tensor) -> tuple[Tensor, Tensor]:
+        """(H,) mean squared error of each harmonic read with this penalty, and () what white noise becomes."""
+        if float(penalty) not in self._errors:
+            each = penalty.expand(len(self.variances))
+            missed = (self.fit.ridge.predict(self.fit.basis, self.labels, each)[0] - self.truth).square().mean(0)
+            self._errors[float(penalty)] = missed, self.fit.noise_gain(penalty[None, None])[0, 0]
+        return self._errors[float(penalty)]
 
     def __call__(self, power: Tensor, rest: Tensor, relative: Tensor) -> Tensor:
         """(T,) shares.
@@ -168,18 +183,16 @@ class Prediction:
         """
         out = torch.empty_like(relative)
         for penalty in relative.unique():
-            same, each = relative == penalty, penalty.expand(len(power))
-            missed = (self.fit.ridge.predict(self.fit.basis, self.labels, each)[0] - self.truth).square().mean(0)
-            gain = self.fit.noise_gain(penalty[None, None])[0, 0]
+            same = relative == penalty
+            missed, gain = self.errors(penalty)
             errors = power[:, same].T @ missed + rest[same] * (1 + gain)
             out[same] = 1 - errors / (power[:, same].T @ self.variances + rest[same])
         return out
 
 
-def predicted_shares(fit: Linear, field: Field, places: Places, turns: Turns, Y: Tensor) -> Tensor:
-    """(T,) shares predicted for the field under each turn, whose values are Y (N + M, T, C)."""
+def predicted_shares(prediction: Prediction, field: Field, turns: Turns, relative: Tensor) -> Tensor:
+    """(T,) shares predicted for the field under each turn, read with penalties (T,)."""
     a, variance = field_coefficients(field)
-    power = turned_coefficients(a, turns.rotations).square().sum(-1).to(fit.basis) / (4 * torch.pi)
+    power = turned_coefficients(a, turns.rotations).square().sum(-1).to(relative) / (4 * torch.pi)
     rest = (variance.sum().to(power) - power.sum(0)).clamp_min(0)
-    relative = fit.penalty(*fit.columns(Y[: places.n_labels]))[0]
-    return Prediction(fit, places.lonlat_deg)(power, rest, relative).cpu()
+    return prediction(power, rest, relative).cpu()

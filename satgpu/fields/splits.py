@@ -6,6 +6,7 @@ known where there is no label near. Blocks are HEALPix cells, all of one area (G
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -57,6 +58,17 @@ class Places:
     n_labels: int
     folds: Tensor | None = None
     notes: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def nearest_km(self) -> Tensor:
+        """(M,) distance of the places to be read to the nearest learned from."""
+        return nearest_km(self.lonlat_deg[self.n_labels :], self.lonlat_deg[: self.n_labels])
+
+    def first(self, n: int) -> Places:
+        """The same with the first n labels only."""
+        kept = torch.cat([torch.arange(n), torch.arange(self.n_labels, len(self.targets))])
+        folds = None if self.folds is None else self.folds[:n]
+        return Places(self.lonlat_deg[kept], self.targets[kept], n, folds, self.notes)
 
 
 @dataclass(frozen=True)
