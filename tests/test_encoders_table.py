@@ -109,6 +109,16 @@ def test_csv_columns_may_stand_in_any_order_and_hold_integers(tmp_path):
         ("Lon,lat,e0\n1,2,3\n", "column 'lon' is missing; .*; did you mean 'Lon'\\? rename it to 'lon'"),
         ("lon,LATITUDE,e0\n1,2,3\n", "did you mean 'LATITUDE'\\? rename it to 'lat'"),
         ("x,y,e0\n1,2,3\n", "did you mean 'x'\\? rename it to 'lon'"),
+        ("lon,lat,target,e0\n1,2,3,4\n", "column 'target' looks like"),
+        ("lon,lat,h3_08,e0\n1,2,3,4\n", "column 'h3_08' looks like an index, a place"),
+        (
+            "lon,lat,population,e0,e1\n1,2,3,4,5\n",
+            "column 'population' has no number as others have; .*columns=\\* takes",
+        ),
+        ("lon;lat;e0\n1,5;2,5;3,5\n", "its columns are set apart by ';'; write commas, and decimal points"),
+        ("Lon\tlat\te0\n1\t2\t3\n", "its columns are set apart by '.t'; write commas"),
+        ('lon,lat,e0\n"1,5","2,5","3,5"\n', "column 'lon' does not hold numbers"),
+        ("lon,lat ,e0\n1,2,3\n", "did you mean 'lat '\\? rename it to 'lat'"),
         ("", "cannot be read as csv \\(No columns to parse from file\\)"),
     ],
 )
@@ -151,6 +161,9 @@ def test_columns_can_be_named_and_are_listed(tmp_path):
     both = load_encoder(f"{path}?columns=f0,e1&within_km=3")
     assert both(torch.tensor([[1.001, 2.0]])).tolist() == [[6.0, 7.0]]
     assert "no column matches 'g*'; it has id, year, e0" in refusal(f"{path}?columns=g*")
+    assert "no column matches 'g'; it has id" in refusal(f"{path}?columns=e*,g")
+    assert "an option is given twice; name several columns by comma" in refusal(f"{path}?columns=e0&columns=e1")
+    assert load_encoder(f"{path}?columns=*").dim == 5
 
 
 def test_the_same_place_twice_with_one_embedding_is_merged(tmp_path):
@@ -174,6 +187,11 @@ def test_parquet_is_read_where_pandas_can_and_else_the_error_says_what_to_instal
     frame = pd.DataFrame({"lon": [1.0], "lat": [2.0], "e0": [3.0]})
     monkeypatch.setattr(pd, "read_parquet", lambda given: frame)
     assert load_encoder(path)(torch.tensor([[1.0, 2.0]])).tolist() == [[3.0]]
+    monkeypatch.setattr(pd, "read_parquet", lambda given: frame.set_index(["lon", "lat"]))
+    assert load_encoder(path)(torch.tensor([[1.0, 2.0]])).tolist() == [[3.0]]
+    levels = frame.set_axis(pd.MultiIndex.from_tuples([("lon", ""), ("lat", ""), ("e", "0")]), axis=1)
+    monkeypatch.setattr(pd, "read_parquet", lambda given: levels)
+    assert "its columns have names of 2 levels; write one name a column" in refusal(path)
 
     def without_pyarrow(given):
         raise ImportError("Unable to find a usable engine")
@@ -185,6 +203,18 @@ def test_parquet_is_read_where_pandas_can_and_else_the_error_says_what_to_instal
 @pytest.mark.parametrize("option", ["within_km=0", "within_km=-3", "within_km=far", "within_km=nan", "within_km="])
 def test_a_distance_that_is_none_is_refused(tmp_path, option):
     assert "within_km must be a distance above 0; got" in refusal(f"{write_table(tmp_path)}?{option}")
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufefflon, lat, e0\n1, 2, 3\n", "lon,lat,e0\r1,2,3\r", '\n"lon","lat","e0"\n"1","2","3"\n\n']
+)
+def test_a_csv_of_any_editor_is_read(tmp_path, text):
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    assert load_encoder(tmp_path / "t.csv")(torch.tensor([[1.0, 2.0]])).tolist() == [[3.0]]
+
+
+def test_metres_are_no_distance(tmp_path):
+    assert "within_km holds 25000 km; half the Earth's" in refusal(f"{write_table(tmp_path)}?within_km=25000")
 
 
 @pytest.mark.parametrize("option", ["within=3", "within_km=3&x=1", "25"])

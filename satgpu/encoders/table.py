@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,16 +16,17 @@ from torch import Tensor
 from satgpu.encoders.base import ChunkedEncoder, Provenance
 from satgpu.encoders.checkpoint import sha256_of_file
 from satgpu.errors import UserError
-from satgpu.geometry.sphere import EARTH_RADIUS_KM, unit_vectors
+from satgpu.geometry.sphere import EARTH_RADIUS_KM, refuse_metres, unit_vectors
 
 TABLE_SUFFIXES = (".csv", ".npz", ".parquet")
 # "Exact" is within a millimetre: what printing and reading degrees may move a point.
 _EXACT_KM = 1e-6
-# Names that belong to a row, a place or a moment, not to an embedding.
+# Names that belong to a row, a place, a moment or a label, not to an embedding.
 _NO_COMPONENT = re.compile(
     r"(unnamed: ?\d+|index|idx|__index_level_\d+__|level_\d+|id|\w+_id|fid|gid|oid|row|key"
     r"|lon|lng|long|longitude|lat|latitude|x|y|easting|northing|(lon|lat|longitude|latitude)[._ ]?\w*"
-    r"|year|month|day|date|time|timestamp|hour)",
+    r"|h3\w*|s2\w*|geohash|quadkey|tile|cell|zone|fips|zip|postcode|geoid|elevation|altitude"
+    r"|year|month|day|date|time|timestamp|hour|label|class|target|split|fold|weight)",
     re.IGNORECASE,
 )
 _PLACE_NAMES = {
@@ -108,7 +110,10 @@ def looks_like_table(spec: str) -> bool:
 
 def _split_spec(spec: str) -> TableSpec:
     path, _, query = spec.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    given = parse_qsl(query, keep_blank_values=True)
+    options = dict(given)
+    if len(given) > len(options):
+        raise UserError(f"table {spec!r}: an option is given twice; name several columns by comma, as in ?columns=a,b")
     text, columns = options.pop("within_km", None), options.pop("columns", None)
     if options or (query and text is None and columns is None):
         raise UserError(
@@ -127,6 +132,7 @@ def _distance_km(spec: str, text: str) -> float:
         within_km = math.nan
     if not 0 < within_km < math.inf:
         raise UserError(f"table {spec!r}: within_km must be a distance above 0; got {text!r}")
+    refuse_metres(f"table {spec!r}: within_km", within_km)
     return within_km
 
 
@@ -184,29 +190,41 @@ def _frame(path: Path):  # -> pandas.DataFrame, which is loaded only where a tab
     import pandas as pd
 
     parquet = path.suffix.lower() == ".parquet"
+    header = None if parquet else _header(path)
     try:
-        frame = pd.read_parquet(path) if parquet else pd.read_csv(path, low_memory=False)
+        frame = pd.read_parquet(path) if parquet else pd.read_csv(path, low_memory=False, skipinitialspace=True)
     except ImportError:
         raise UserError(f"{path}: reading parquet needs pyarrow; run 'pip install pyarrow' or give a .csv") from None
     except Exception as error:  # a broken file may raise anything
         raise UserError(f"{path}: cannot be read as {path.suffix[1:]} ({_first_words(error)})") from None
+    if frame.columns.nlevels > 1:
+        raise UserError(f"{path}: its columns have names of {frame.columns.nlevels} levels; write one name a column")
     if parquet:
-        return frame.reset_index(drop=True)
-    _check_header(path, frame)
+        return frame.reset_index(drop=not {"lon", "lat"} <= set(frame.index.names))
+    _check_rows(path, frame, header)
     return frame.reset_index(drop=True)
 
 
-def _check_header(path: Path, frame) -> None:  # noqa: ANN001
-    """Names given twice, and rows longer than the header, which pandas would shift by taking an index.
+def _header(path: Path) -> list[str]:
+    """The names in a CSV's first line, each once and set apart by commas."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        line = file.readline()
+    header = next(csv.reader([line], skipinitialspace=True), [])
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise UserError(f"{path}: column {repeated[0]!r:.60} stands in the header twice; keep one")
+    other = next((sign for sign in ";\t|" if "lon" in [name.strip(' "').lower() for name in line.split(sign)]), ",")
+    if other != "," and len(header) < 2:
+        raise UserError(f"{path}: its columns are set apart by {other!r}; write commas, and decimal points")
+    return header
+
+
+def _check_rows(path: Path, frame, header: list[str]) -> None:  # noqa: ANN001
+    """Rows longer than the header, which pandas would shift by taking an index.
 
     R writes its row names without a name of their own: a header one short is right
     where the first values are a running number or words.
     """
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header = next(csv.reader(file), [])
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise UserError(f"{path}: column {repeated[0]!r:.60} stands in the header twice; keep one")
     if list(frame.index) == list(range(len(frame))):
         return
     numbers = frame.index.nlevels == 1 and frame.index.dtype.kind in "fiu"
@@ -218,7 +236,7 @@ def _check_header(path: Path, frame) -> None:  # noqa: ANN001
 
 
 def _missing_place(path: Path, place: str, found: list[str]) -> str:
-    near = [name for name in found if name.lower() in _PLACE_NAMES[place]]
+    near = [name for name in found if name.strip().lower() in _PLACE_NAMES[place]]
     hint = f"; did you mean {near[0]!r}? rename it to {place!r}" if near else ""
     listed = ", ".join(found[:6])
     return f"{path}: column {place!r} is missing; wanted lon, lat and the embedding; found {listed:.120}{hint}"
@@ -228,20 +246,31 @@ def _components(wanted: TableSpec, frame) -> list[str]:  # noqa: ANN001
     """The names of the embedding's columns: those asked for, or all that can be nothing else."""
     rest = [column for column in frame.columns if column not in ("lon", "lat")]
     if wanted.columns:
-        taken = [column for column in rest if any(fnmatchcase(str(column), pattern) for pattern in wanted.columns)]
-        if not taken:
-            names = ", ".join(map(str, rest[:6]))
-            raise UserError(f"{wanted.path}: no column matches {','.join(wanted.columns)!r}; it has {names:.120}")
-        return taken
+        for pattern in wanted.columns:
+            if not any(fnmatchcase(str(column), pattern) for column in rest):
+                names = ", ".join(map(str, rest[:6]))
+                raise UserError(f"{wanted.path}: no column matches {pattern!r}; it has {names:.120}")
+        return [column for column in rest if any(fnmatchcase(str(column), pattern) for pattern in wanted.columns)]
+    _refuse_odd_ones(wanted.path, rest, frame)
+    return rest
+
+
+def _refuse_odd_ones(path: Path, rest: list[str], frame) -> None:  # noqa: ANN001
+    """Columns that are no component by their name, by what they hold, or by being unlike e0, e1, e2 beside them."""
+    stems = Counter(stem for column in rest if (stem := re.sub(r"\d+$", "", str(column))) != str(column))
+    numbered = any(count > 1 for count in stems.values())
     for column in rest:
         if _NO_COMPONENT.fullmatch(str(column)):
             raise UserError(
-                f"{wanted.path}: column {str(column)!r:.60} looks like an index, a place or a date, not like a"
-                f" component; {_LEFT_OPEN}"
+                f"{path}: column {str(column)!r:.60} looks like an index, a place or a date, not like a component;"
+                f" {_LEFT_OPEN}"
             )
         if _counts_rows(frame[column]):
-            raise UserError(f"{wanted.path}: column {str(column)!r:.60} counts the rows like an index; {_LEFT_OPEN}")
-    return rest
+            raise UserError(f"{path}: column {str(column)!r:.60} counts the rows like an index; {_LEFT_OPEN}")
+        if numbered and not str(column)[-1:].isdigit():
+            raise UserError(
+                f"{path}: column {str(column)!r:.60} has no number as others have; {_LEFT_OPEN} (?columns=* takes all)"
+            )
 
 
 def _counts_rows(values) -> bool:  # noqa: ANN001
