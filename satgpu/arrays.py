@@ -26,8 +26,8 @@ def as_tensor(values: Any, name: str = "values") -> Tensor:
     if isinstance(values, list | tuple) and values and all(isinstance(one, Tensor) for one in values):
         values = _stacked(values, name)
     if isinstance(values, Tensor):
-        if values.is_complex() or values.layout is not torch.strided:
-            kind = values.dtype if values.is_complex() else values.layout
+        if values.is_complex() or values.is_meta or values.layout is not torch.strided:
+            kind = values.dtype if values.is_complex() else "no values" if values.is_meta else values.layout
             raise UserError(f"{name} must hold real numbers, densely; got a tensor of {kind}")
         return values.detach()
     if hasattr(values, "to_numpy"):  # pandas: a missing value of a nullable column is NaN

@@ -28,5 +28,5 @@ def refuse_repeats(option: str, values: Iterable[object]) -> None:
 
 def unknown_choice(kind: str, value: str, choices: Iterable[str]) -> UserError:
     """The error for a value outside a fixed set: names it, lists the set, guesses what was meant."""
-    choices = sorted(choices)
-    return UserError(f"unknown {kind} {value!r}; choose from {', '.join(choices)}{did_you_mean(value, choices)}")
+    choices = sorted(map(str, choices))
+    return UserError(f"unknown {kind} {value!r}; choose from {', '.join(choices)}{did_you_mean(str(value), choices)}")

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from satgpu.errors import UserError
-from satgpu.experiments import EXPERIMENTS
 from satgpu.study.config import Config, differences, parse_run, read_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -150,32 +147,3 @@ def test_bad_files_get_one_clear_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as caught:
         _parse("--config", str(path))
     assert "\n" not in str(caught.value)
-
-
-_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-_values = st.recursive(
-    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
-)
-_keys = st.sampled_from([*Config.__dataclass_fields__, *EXPERIMENTS]) | st.text(max_size=8)
-
-
-@given(st.dictionaries(_keys, _values, max_size=4))
-def test_any_mapping_is_a_study_or_one_line(tmp_path_factory, values):
-    path = tmp_path_factory.mktemp("fuzz") / "c.yaml"
-    path.write_text(yaml.safe_dump(values))
-    try:
-        config, _ = _parse("--config", str(path))
-    except UserError as error:
-        assert "\n" not in str(error)
-    else:
-        assert isinstance(config, Config)
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_a_study_or_one_line(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("fuzz") / "c.yaml"
-    path.write_bytes(data)
-    try:
-        _parse("--config", str(path))
-    except UserError as error:
-        assert "\n" not in str(error)

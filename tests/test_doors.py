@@ -13,7 +13,8 @@ import torch
 from study import TINY, run_study, write_config
 
 import satgpu
-from satgpu.answers import answer_run, read_run
+from satgpu import answers
+from satgpu.answers import answer_run, read_results, read_run, read_similarity
 from satgpu.arrays import as_tensor
 from satgpu.cli import main
 from satgpu.errors import UserError
@@ -222,3 +223,154 @@ def test_an_array_of_any_make_is_taken_for_its_numbers(kind):
 def test_what_holds_no_numbers_is_refused(values, message):
     with pytest.raises(UserError, match=message):
         as_tensor(values, "X")
+
+
+READ_BACK = {
+    "compare": lambda t: satgpu.compare(t, "sh-l4", "sh-l8", by=["experiment", "scale_km"]),
+    "probe_resolution": satgpu.probe_resolution,
+    "resolution_ratio": lambda t: answers.resolution_ratio(t, "sh-l4", "sh-l8"),
+    "skill": answers.skill,
+    "is_starved": answers.is_starved,
+    "answer_run": lambda t: [(a.id, a.verdict, str(a.values)) for a in answer_run(answers.Run(results=t))],
+}
+READ_BACK_SIMILARITY = {
+    "kernel_resolutions": answers.kernel_resolutions,
+    "similarity_curve": answers.similarity_curve,
+    "kernel_spectrum": answers.kernel_spectrum,
+    "resolution_from_kernel": lambda t: answers.resolution_from_kernel(t[t["encoder"] == "sh-l8"]),
+}
+
+
+@pytest.mark.parametrize("name", [*READ_BACK, *READ_BACK_SIMILARITY])
+def test_every_function_takes_the_csv_as_pandas_reads_it(finished, name):
+    call = (READ_BACK | READ_BACK_SIMILARITY)[name]
+    file, read = ("results", read_results) if name in READ_BACK else ("similarity", read_similarity)
+    plain, typed = call(pd.read_csv(finished / f"{file}.csv")), call(read(finished))
+    if isinstance(typed, pd.DataFrame):
+        assert len(typed)
+        pd.testing.assert_frame_equal(plain, typed)
+    else:
+        assert repr(plain) == repr(typed)
+
+
+@pytest.mark.parametrize("name", [*READ_BACK, *READ_BACK_SIMILARITY])
+def test_what_is_no_table_of_a_run_is_told(finished, name):
+    call = (READ_BACK | READ_BACK_SIMILARITY)[name]
+    file = "results" if name in READ_BACK else "similarity"
+    rows = pd.read_csv(finished / f"{file}.csv")
+    column = {"is_starved": "train_points_per_cell", "skill": "chance"}.get(name, "encoder")
+    for wrong in (rows.drop(columns=column), rows.set_index(column), {"a": 1}, None):
+        if name in ("answer_run", "resolution_from_kernel"):
+            continue  # built from a table, or a part of one
+        with pytest.raises(UserError, match="lacks the column|as a pandas DataFrame, or its path; got"):
+            call(wrong)
+    if name != "resolution_from_kernel":
+        words = rows.assign(**{{"results": "test_accuracy", "similarity": "similarity_mean"}[file]: "x"})
+        with pytest.raises(UserError, match="must hold numbers"):
+            call(words)
+
+
+def test_comparisons_that_mean_nothing_are_told(finished):
+    rows = pd.read_csv(finished / "results.csv")
+    for names in (("sh-l4", "sh-l4"), ("sh-l4", "none"), ("sh-l4", None)):
+        for call in (satgpu.compare, answers.resolution_ratio):
+            with pytest.raises(UserError, match="compared with itself|unknown encoder"):
+                call(rows, *names)
+    for more, message in (
+        ({"by": ["encoder"]}, "by cannot hold 'encoder'"),
+        ({"value": "region"}, "column of numbers"),
+    ):
+        with pytest.raises(UserError, match=message):
+            satgpu.compare(rows, "sh-l4", "sh-l8", **more)
+    with pytest.raises(UserError, match="confidence must lie between 0 and 1"):
+        satgpu.probe_resolution(rows, confidence=2)
+
+
+class Counting(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.calls = torch.nn.Linear(2, 3), 0
+
+    def forward(self, lonlat_deg):
+        self.calls += 1
+        return self.layer(lonlat_deg) + self.calls
+
+
+TAKEN = {
+    "list": lambda p: p.tolist(),
+    "array": lambda p: p.numpy(),
+    "frame": lambda p: pd.DataFrame(p.numpy()),
+    "half": lambda p: p.half(),
+    "whole": lambda p: p.long(),
+    "gradient": lambda p: p * torch.ones(2, requires_grad=True),
+    "turned": lambda p: p.T.contiguous().T,
+    "in place": lambda p: p.mul_(1),
+    "tensors": lambda p: list(p),
+}
+REFUSED = {
+    "tuple": (lambda p: (p, p), r"3 points must give a \(3, dim\) array; got \(2, 3, 2\)"),
+    "dict": (lambda p: {"embedding": p}, "must hold numbers"),
+    "none": (lambda p: None, "must hold numbers"),
+    "row fewer": (lambda p: p[1:], r"got \(2, 2\)"),
+    "vector": (lambda p: p[:, 0], r"got \(3,\)"),
+    "complex": (lambda p: torch.complex(p, p), "must hold real numbers"),
+    "meta": (lambda p: torch.empty(len(p), 3, device="meta"), "got a tensor of no values"),
+    "sparse": (lambda p: p.to_sparse(), "densely"),
+    "chance": (lambda p: torch.rand(len(p), 3), "other numbers for the same place"),
+    "company": (lambda p: p - p.mean(0), "other numbers for the same place alone and among others"),
+    "counter": (Counting(), "other numbers for the same place"),
+    "raises": (lambda p: 1 / 0, "fails at its trial places .ZeroDivisionError"),
+    "two arguments": (lambda lon, lat: lon, "fails at its trial places .TypeError"),
+    "tokens": (torch.nn.Embedding(9, 3), "fails at its trial places"),
+}
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_what_a_callable_gives_is_taken_for_its_numbers(kind):
+    places = torch.tensor([[12.0, 48.0], [190.0, -3.0]], dtype=torch.float64)
+    found = satgpu.as_encoder(TAKEN[kind], "mine")(places)
+    wanted = torch.tensor([[12.0, 48.0], [-170.0, -3.0]], dtype=torch.float64)
+    assert found.is_floating_point() and not found.requires_grad
+    torch.testing.assert_close(found.double(), wanted)
+    assert places[1, 0] == 190  # what was given is not touched
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_callable_that_is_no_encoder_is_told(kind):
+    call, message = REFUSED[kind]
+    with pytest.raises(UserError, match=message) as caught:
+        satgpu.as_encoder(call, "mine")
+    assert "\n" not in str(caught.value)
+    if kind != "company":  # places of its own choice have another company, so that a readout finds it out too
+        with pytest.raises(UserError) as caught:
+            satgpu.kernel_resolution(call)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_argument_that_no_encoder_has_is_told():
+    for more, message in (
+        ({"name": "a\nb"}, "an encoder's name must be a word to print"),
+        ({"name": ""}, "an encoder's name must be a word"),
+        ({"device": "nosuch"}, "device 'nosuch' cannot be used here"),
+        ({"dtype": torch.int64}, "dtype must be a floating-point dtype; got torch.int64"),
+    ):
+        with pytest.raises(UserError, match=message):
+            satgpu.as_encoder(lambda p: p, **({"name": "mine"} | more))
+    with pytest.raises(UserError, match="numbers too large for torch.float32; ask for torch.float64"):
+        satgpu.encode(satgpu.as_encoder(lambda p: p * 1e300, "large"), torch.ones(2, 2))
+    fails_later = satgpu.as_encoder(lambda p: p if len(p) < 9 else 1 / 0, "late")
+    with pytest.raises(UserError, match="encoder 'late' fails at 9 places .ZeroDivisionError"):
+        fails_later(torch.ones(9, 2))
+
+
+@pytest.mark.parametrize("measure", [satgpu.kernel_resolution, satgpu.transfer_function])
+def test_a_module_is_measured_as_it_comes(measure):
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Dropout(0.5))  # float32, training
+    with torch.no_grad():
+        layers[0].weight.mul_(0.02)
+    quick = {"n_labels": 200, "n_test": 100, "l_max": 4} if measure is satgpu.transfer_function else {}
+    first, second = measure(layers.train(), **quick), measure(layers.train(), **quick)
+    assert not layers.training and str(first) == str(second)
+    wild = torch.nn.Dropout(0.5)
+    with pytest.raises(UserError, match="other numbers the second time"):
+        measure(lambda p: wild(torch.cos(p / 50)) + 1e-3, **quick)

@@ -11,6 +11,7 @@ from satgpu.answers.learning import luck_p
 from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.pairs import PairedCells, paired_cells
 from satgpu.answers.types import Estimate, Unit
+from satgpu.run.tables import typed
 
 FIRST, SECOND, UNDECIDED = "first", "second", "undecided"
 COLUMNS = (
@@ -58,6 +59,7 @@ def compare(
         UserError: an encoder or a column that the table doesn't hold, or no pair of like probes.
     """
     by = [by] if isinstance(by, str) else list(by)
+    table = typed(table)
     if table.empty:
         return pd.DataFrame({name: [] for name in (*by, *COLUMNS)})
     cells = paired_cells(table, first, second, by, value)

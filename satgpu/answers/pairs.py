@@ -8,7 +8,7 @@ import pandas as pd
 
 from satgpu.answers.learning import is_stuck
 from satgpu.errors import UserError, unknown_choice
-from satgpu.run.tables import PROBE_COLUMNS, TASK_COLUMNS
+from satgpu.run.tables import PROBE_COLUMNS, TASK_COLUMNS, check_pair, typed
 
 # Factors along which neighbouring cells ask nearly the same, the first that is there.
 ORDERED_COLUMNS = ("scale_km", "width_km", "span_deg")
@@ -29,14 +29,15 @@ def paired_rows(
     Raises:
         UserError: an encoder or a column that the table doesn't hold.
     """
-    if first == second:
-        raise UserError(f"{first!r} is compared with itself; name two encoders")
-    for encoder in (first, second):
-        if encoder not in set(table["encoder"]):
-            raise unknown_choice("encoder", encoder, set(table["encoder"]))
+    table = typed(table, needs=["encoder", "replicate"])
+    check_pair(table, first, second)
     for name in (*by, value):
         if name not in table:
             raise unknown_choice("column", name, table.columns)
+        if name in ("encoder", "replicate"):
+            raise UserError(f"by cannot hold {name!r}: pairs are of two encoders in one replicate; leave it out")
+    if table[value].dtype.kind not in "fiub":
+        raise UserError(f"value must name a column of numbers; got {value!r}")
     rows = table[table["encoder"].isin([first, second]) & table[value].notna()]
     if "labels" in rows and "labels" not in by:
         rows = rows[rows["labels"] == "field"]

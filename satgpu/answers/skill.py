@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from satgpu.answers.types import Estimate
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
-from satgpu.run.tables import STARVED_POINTS_PER_CELL, scored_rows
+from satgpu.run.tables import STARVED_POINTS_PER_CELL, check_pair, scored_rows, typed
 
 INTERPOLATION_ERROR = 0.1  # of the step between two scales
 EQUATOR_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
@@ -34,12 +34,17 @@ GROUP_COLUMNS = (
 )
 
 
+SKILL_COLUMNS = ("task", "test_accuracy", "test_r2", "chance", "ceiling")
+_CURVE_COLUMNS = (*SKILL_COLUMNS, "encoder", "replicate", "scale_km", "train_points_per_cell")
+
+
 def skill(table: pd.DataFrame) -> pd.Series:
     """How much of what can be read is read: (accuracy - chance) / (ceiling - chance); R2 for regression.
 
     0 is chance, 1 the best possible; NaN where there is no score or nothing to
     be read (a ceiling at chance).
     """
+    table = typed(table, needs=SKILL_COLUMNS)
     room = table["ceiling"].fillna(1.0) - table["chance"]
     classified = (table["test_accuracy"] - table["chance"]) / room.where(room > 0)
     return classified.where(table["task"] != "regression", table["test_r2"]).rename("skill")
@@ -75,11 +80,13 @@ def probe_resolution(
         extent_km2_low, extent_km2_high].
 
     Raises:
-        UserError: a threshold outside (0, 1).
+        UserError: a threshold or confidence outside (0, 1), or a column that is missing.
     """
     if not 0 < threshold < 1:
         raise UserError(f"threshold must lie between 0 and 1, both left out; got {threshold}; 0.5 is the default")
-    rows = scored_rows(table)
+    if not 0 < confidence < 1:
+        raise UserError(f"confidence must lie between 0 and 1, both left out; got {confidence}")
+    rows = scored_rows(table, (*_CURVE_COLUMNS, *GROUP_COLUMNS, "extent_km2"))
     one_place = rows["sampling"] != "local_caps"  # caps lie at random places and shrink with the scale
     rows = rows.assign(
         skill=skill(rows), region=rows["region"].where(one_place, "caps"), span_deg=rows["span_deg"].where(one_place)
@@ -107,12 +114,18 @@ def resolution_ratio(
 
     Returns:
         Estimate; below 1 where the second is finer, NaN bounds for one replicate.
+
+    Raises:
+        UserError: an encoder or column that the table lacks, or nothing that both read.
     """
-    rows = scored_rows(table)
+    rows = scored_rows(table, _CURVE_COLUMNS)
+    check_pair(rows, first, second)
     rows = rows.assign(skill=skill(rows))
     rows = rows[rows["scale_km"].notna() & rows["skill"].notna()]
     names = ["replicate", "scale_km"]
     both = rows[rows["encoder"] == first][names].merge(rows[rows["encoder"] == second][names]).drop_duplicates()
+    if both.empty:
+        raise UserError(f"{first!r} and {second!r} share no scale and replicate; give one table of both")
     curves = [_curves(rows[rows["encoder"] == name].merge(both)) for name in (first, second)]
     ends = np.log(curves[0].scales_km[[0, -1]])
     middle = [np.clip(_log_crossing(np.log(c.scales_km), c.mean_S, threshold)[0], *ends) for c in curves]

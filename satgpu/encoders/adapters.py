@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from satgpu.arrays import as_tensor
-from satgpu.encoders.base import Encoder, Provenance, sha256_of_tensors
+from satgpu.encoders.base import Encoder, Provenance, check_device, sha256_of_tensors
 from satgpu.errors import UserError
 from satgpu.geometry.sphere import check_points
 
@@ -42,7 +42,14 @@ class Adapted:
     def __call__(self, lonlat_deg: Tensor) -> Tensor:
         """(N, dim) embeddings of (N, 2) longitude, latitude in degrees."""
         lonlat = check_points(lonlat_deg).to(self.device, self.dtype)
-        return as_tensor(self._call(lonlat), f"what encoder {self.name!r} gives")
+        try:
+            found = self._call(lonlat)
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a foreign callable may raise anything
+            raise UserError(f"encoder {self.name!r} fails at {len(lonlat)} places ({_reason(error)})") from error
+        found = as_tensor(found, f"what encoder {self.name!r} gives")
+        return found if found.is_floating_point() else found.double()
 
     def __repr__(self) -> str:
         return f"<{self.name}: (n, 2) lon/lat degrees -> (n, {self.dim}), adapted>"
@@ -82,6 +89,11 @@ def as_encoder(
     >>> as_encoder(lambda lonlat: lonlat / 90, "plain").dim
     2
     """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise UserError(f"an encoder's name must be a word to print; got {name!r}")
+    if dtype is not None and not dtype.is_floating_point:
+        raise UserError(f"encoder {name!r}: dtype must be a floating-point dtype; got {dtype}")
+    check_device("cpu" if device is None else device)
     if not callable(call):
         raise UserError(f"encoder {name!r}: wanted a callable from (n, 2) degrees to (n, dim); got {call!r:.80}")
     if order not in _ORDERS:
@@ -165,7 +177,7 @@ def _tried(
         except UserError:
             raise
         except Exception as error:  # a foreign callable may raise anything
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+            reason = _reason(error)
             continue
         _check_same(name, together[:1], alone, "alone and among others")
         _check_same(name, together, _answer(call, places.to(kind), name), "asked twice")
@@ -174,9 +186,13 @@ def _tried(
                     " a callable from (n, 2) degrees to (n, dim)?")  # fmt: skip
 
 
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.120}"
+
+
 def _answer(call: Callable[[Tensor], Tensor], places: Tensor, name: str) -> Tensor:
     """(n, dim) at n places, its shape and values checked."""
-    answer = as_tensor(call(places), f"what encoder {name!r} gives")
+    answer = as_tensor(call(places.clone()), f"what encoder {name!r} gives")
     if answer.ndim != 2 or answer.shape[0] != len(places) or answer.shape[1] < 1:
         raise UserError(
             f"encoder {name!r}: {len(places)} points must give a ({len(places)}, dim) array; got {tuple(answer.shape)}"

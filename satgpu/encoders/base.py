@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from satgpu.errors import UserError
 from satgpu.geometry.sphere import EARTH_RADIUS_KM, check_points
 
 
@@ -117,3 +118,12 @@ def sha256_of_tensors(tensors: Iterable[Tensor]) -> str:
     for tensor in tensors:
         digest.update(tensor.detach().to("cpu", torch.float64).contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def check_device(device: torch.device | str) -> None:
+    """UserError for a device that torch cannot compute on here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"device {str(device)!r} cannot be used here ({reason}); use 'cpu'") from None

@@ -7,7 +7,7 @@ import torch
 
 from satgpu.encoders import controls, geoclip
 from satgpu.encoders.adapters import from_coordbench, from_torchgeo, has_encode, is_torchgeo_satclip
-from satgpu.encoders.base import Encoder
+from satgpu.encoders.base import Encoder, check_device
 from satgpu.encoders.checkpoint import WEIGHT_SUFFIXES, read_weights_file
 from satgpu.encoders.hub import SATCLIP_NAMES, HubFile, fetch
 from satgpu.encoders.mini import MINI_NAMES, load_mini
@@ -54,7 +54,7 @@ def load_encoder(
     """
     if dtype not in DTYPES:
         raise UserError(f"encoders compute in torch.float32 or torch.float64; got {dtype}")
-    _check_device(device)
+    check_device(device)
     if not isinstance(spec, str | Path):
         return _adapted(spec)
     spec = str(spec)
@@ -74,14 +74,6 @@ def load_encoder(
     if spec in plugin_names():
         return _adapted(load_plugin(spec, device, dtype))
     raise _unknown(spec)
-
-
-def _check_device(device: torch.device | str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise UserError(f"device {str(device)!r} cannot be used here ({reason}); use 'cpu'") from None
 
 
 def _makers() -> dict[str, Callable[[str, torch.device | str, torch.dtype], Encoder]]:

@@ -69,6 +69,8 @@ def encode(
         if out is None:
             out = torch.empty(len(lonlat), encoder.dim, dtype=dtype, device=device or embeddings.device)
         out[rows] = embeddings.to(dtype)
+        if check_finite and not torch.isfinite(out[rows]).all():
+            raise UserError(f"encoder {encoder.name!r} gives numbers too large for {dtype}; ask for torch.float64")
     return torch.empty(0, encoder.dim, dtype=dtype, device=device or "cpu") if out is None else out
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from satgpu.arrays import as_tensor
 from satgpu.errors import UserError
 
 _CHUNK_POINTS = 16384
@@ -28,7 +29,8 @@ class CheckedEmbedding:
     """Embeds places with any callable from (n, 2) degrees, longitude first, to (n, dim).
 
     Args:
-        encoder: an encoder of satgpu, or any callable; its ``name`` is used in messages.
+        encoder: an encoder of satgpu, or any callable; its ``name`` is used in messages. A module is put in
+            evaluation mode and given places in the dtype and on the device of its weights.
         device: where the encoder wants its points; its own ``device`` where it has one.
 
     Example:
@@ -39,8 +41,11 @@ class CheckedEmbedding:
     def __init__(self, encoder: Callable, device: str | torch.device = "cpu"):
         if not callable(encoder):
             raise UserError(f"the encoder must be callable, from (n, 2) degrees to (n, dim); got {encoder!r:.80}")
+        self._device, self._dtype = getattr(encoder, "device", device), None
+        if isinstance(encoder, torch.nn.Module):  # as it comes: perhaps in training mode, perhaps in float32
+            weight = next((p for p in encoder.eval().parameters() if p.is_floating_point()), torch.empty(0))
+            self._device, self._dtype = weight.device, weight.dtype
         self._encoder = encoder
-        self._device = getattr(encoder, "device", device)
         self.name = getattr(encoder, "name", None) or getattr(encoder, "__name__", type(encoder).__name__)
 
     @torch.no_grad()
@@ -62,8 +67,14 @@ class CheckedEmbedding:
 
     def embed(self, lonlat_deg: Tensor) -> Tensor:
         """(N, D) embeddings, whose number of rows alone is checked."""
-        Z = torch.as_tensor(self._encoder(lonlat_deg.to(self._device)))
-        n = len(lonlat_deg)
+        try:
+            Z = self._encoder(lonlat_deg.to(self._device, self._dtype))
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a foreign callable may raise anything
+            reason = f"{type(error).__name__}: {' '.join(str(error).split()):.120}"
+            raise UserError(f"encoder {self.name!r} fails at {len(lonlat_deg)} places ({reason})") from error
+        Z, n = as_tensor(Z, f"what encoder {self.name!r} gives"), len(lonlat_deg)
         if Z.ndim != 2 or len(Z) != n or Z.shape[1] < 1:
             raise UserError(f"encoder {self.name!r}: {n} places must give ({n}, dim); got {tuple(Z.shape)}")
         return Z if Z.is_floating_point() else Z.double()

@@ -18,10 +18,13 @@ from scipy.interpolate import PchipInterpolator
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.readouts.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
+from satgpu.run.rows import SimilarityRow
+from satgpu.run.tables import typed
 
 N_DRAWS = 1000
 INTERPOLATION_ERROR = 0.005  # the largest between these samples, on a hundred kernels in closed form
 GROUP_COLUMNS = ("protocol", "encoder", "role", "trained")
+_NEEDED = (*GROUP_COLUMNS, "grid", "replicate", "place", "distance_km", "similarity_mean", "centred_similarity_mean")
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def kernel_resolutions(similarity: pd.DataFrame) -> pd.DataFrame:
         finest_km, l_max, n_places].
     """
     found = []
+    similarity = typed(similarity, SimilarityRow, _NEEDED)
     if (similarity["grid"] == "quadrature").any():
         for key, rows in _quadrature(similarity).groupby(list(GROUP_COLUMNS), sort=False):
             found.append(dict(zip(GROUP_COLUMNS, key, strict=True)) | _flat(resolution_from_kernel(rows)))
@@ -141,7 +145,8 @@ def similarity_curve(similarity: pd.DataFrame, grid: str = "distances", value: s
         q10, q50, q90, std, n_places]; low and high are NaN for one place. ``std``
         is the mean over places of the deviation over bearings.
     """
-    rows = similarity[similarity["grid"] == grid]
+    rows = typed(similarity, SimilarityRow, _NEEDED)
+    rows = rows[rows["grid"] == grid]
     tables = []
     for key, group in rows.groupby(list(GROUP_COLUMNS), sort=False):
         k = _pivot(group, value)
@@ -269,7 +274,8 @@ def _quantiles(draws_BK: np.ndarray) -> np.ndarray:
 
 
 def _quadrature(similarity: pd.DataFrame) -> pd.DataFrame:
-    rows = similarity[similarity["grid"] == "quadrature"]
+    rows = typed(similarity, SimilarityRow, _NEEDED)
+    rows = rows[rows["grid"] == "quadrature"]
     if len(rows) == 0:
         raise UserError("the similarity table has no rows with grid=quadrature; run the similarity experiment again")
     return rows

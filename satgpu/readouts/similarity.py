@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
+from satgpu.geometry.sampling import uniform_on_sphere
 from satgpu.readouts.circles import CircleDesign, kernel_table
+from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.kernel import KernelResolution, resolution_from_kernel
 
 __all__ = ["KernelResolution", "kernel_resolution"]
+
+_TRIAL_PLACES = 64
 
 
 def kernel_resolution(
@@ -32,17 +38,19 @@ def kernel_resolution(
         each with its ``..._interval`` (low, high), and the same centred.
 
     Raises:
-        UserError: an embedding that is not finite or all zero.
+        UserError: an embedding that is not finite, all zero, the same everywhere, or another when asked twice.
     """
-    return resolution_from_kernel(kernel_table(_on(encoder, device), seed, design=design), l_max)
+    embedding = CheckedEmbedding(encoder, device)
+    embedding(uniform_on_sphere(_TRIAL_PLACES, torch.Generator().manual_seed(seed)))
+    return resolution_from_kernel(kernel_table(_named(embedding, encoder), seed, design=design), l_max)
 
 
-def _on(encoder: Callable, device: str) -> Callable:
-    """The encoder with its points moved to the device first; it keeps its name."""
+def _named(embedding: CheckedEmbedding, encoder: Callable) -> Callable:
+    """``embedding.embed`` under the encoder's name and provenance."""
 
-    def on_device(lonlat_deg):
-        return encoder(lonlat_deg.to(device))
+    @torch.no_grad()
+    def embed(lonlat_deg):
+        return embedding.embed(lonlat_deg)
 
-    on_device.name = getattr(encoder, "name", None) or getattr(encoder, "__name__", type(encoder).__name__)
-    on_device.provenance = getattr(encoder, "provenance", None)
-    return on_device
+    embed.name, embed.provenance = embedding.name, getattr(encoder, "provenance", None)
+    return embed

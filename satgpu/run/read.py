@@ -15,7 +15,7 @@ import yaml
 from satgpu.errors import UserError
 from satgpu.run.names import encoder_label, short_labels
 from satgpu.run.rows import TABLES, CurveRow, PredictionRow, SimilarityRow
-from satgpu.run.tables import read_or_empty, read_results
+from satgpu.run.tables import read_or_empty, read_results, typed
 
 DEFAULT_THRESHOLD = 0.5
 COORDINATES = "coordinates"  # what nearest neighbours read, in the column ``encoder``
@@ -50,6 +50,11 @@ class Run:
     name: str = ""
     given: dict[str, pd.DataFrame] = field(default_factory=dict)
     memo: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        for name, row_type in TABLES.items():
+            if len(getattr(self, name, ())):  # tables may come straight from pandas
+                object.__setattr__(self, name, typed(getattr(self, name), row_type))
 
     def probes(
         self,

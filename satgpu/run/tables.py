@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from satgpu.errors import UserError
+from satgpu.errors import UserError, unknown_choice
 from satgpu.run.rows import ProbeRow, SimilarityRow, added, columns, keys
 
 # What tells one probe's task from another's, whichever encoder it is asked of.
@@ -55,35 +56,76 @@ def read_table(path: str | Path, row_type: type) -> pd.DataFrame:
     return pd.DataFrame({name: _typed(text[name], kind, path) for name, kind in columns(row_type).items()})
 
 
-def typed(table: pd.DataFrame, row_type: type = ProbeRow) -> pd.DataFrame:
+def typed(table: pd.DataFrame | str | Path, row_type: type = ProbeRow, needs: Iterable[str] = ()) -> pd.DataFrame:
     """A table of such rows as pandas reads it (``pd.read_csv("results.csv")``), with the kinds of ``row_type``.
 
     The one door for tables that come from outside: missing strings become "", missing booleans False.
     Columns that the row type does not know pass as they are; missing ones are not made up.
+
+    Args:
+        table: rows, or the path of their CSV or run folder.
+        row_type: what the rows are.
+        needs: columns that there must be.
+
+    Raises:
+        UserError: no table, a column missing, or words where numbers are wanted.
     """
-    known = {name: kind for name, kind in columns(row_type).items() if name in table}
-    wrong = {name: kind for name, kind in known.items() if kind in ("str", "bool") and not _is_of(table[name], kind)}
-    fixed = {
-        name: table[name].astype(object).fillna("").astype(str) if kind == "str" else table[name].astype(str) == "True"
-        for name, kind in wrong.items()
-    }
-    return table.assign(**fixed)
+    name = f"{row_type.table}.csv"
+    if isinstance(table, str | Path):
+        table = read_table(_inside(table, name), row_type)
+    if not isinstance(table, pd.DataFrame):
+        raise UserError(f"wanted rows of {name} as a pandas DataFrame, or its path; got {type(table).__name__}")
+    missing = [column for column in dict.fromkeys(needs) if column not in table]
+    if missing:
+        raise UserError(f"the table lacks the column(s) {', '.join(missing[:5])}; give all columns of {name}")
+    known = {column: kind for column, kind in columns(row_type).items() if column in table}
+    wrong = {column: kind for column, kind in known.items() if not _is_of(table[column], kind)}
+    return table.assign(**{column: _as_kind(table[column], kind) for column, kind in wrong.items()})
 
 
 def _is_of(column: pd.Series, kind: str) -> bool:
-    return column.dtype == bool if kind == "bool" else column.map(type).eq(str).all()
+    if kind in ("int", "float"):
+        return column.dtype.kind in "fiu"
+    if kind == "bool":
+        return column.dtype == bool
+    if isinstance(column.dtype, pd.StringDtype):
+        return not column.isna().any()
+    return column.map(type).eq(str).all()
 
 
-def scored_rows(table: pd.DataFrame) -> pd.DataFrame:
+def _as_kind(column: pd.Series, kind: str) -> pd.Series:
+    if kind == "bool":
+        return column.astype(str) == "True"
+    if kind == "str":  # "8" beside gaps was read as 8.0
+        is_number = column.dtype.kind in "fiu"
+        words = column.map(lambda value: f"{value:.17g}" if is_number else str(value))
+        return words.where(column.notna(), "").astype(str)
+    try:
+        return pd.to_numeric(column.replace("", None))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"column {column.name!r} must hold numbers ({error})") from None
+
+
+def scored_rows(table: pd.DataFrame | str | Path, needs: Iterable[str] = ()) -> pd.DataFrame:
     """Rows of a results table from anywhere with real labels and a score: neither shuffled controls nor failures."""
-    rows = typed(table)
+    rows = typed(table, ProbeRow, needs)
     for column, wanted in (("labels", "field"), ("failure", "")):
         rows = rows[rows[column] == wanted] if column in rows else rows
     return rows
 
 
+def check_pair(rows: pd.DataFrame, first: str, second: str) -> None:
+    """UserError unless these are two encoders of the table."""
+    if first == second:
+        raise UserError(f"{first!r} is compared with itself; name two encoders")
+    for encoder in (first, second):
+        if encoder not in set(rows["encoder"]):
+            raise unknown_choice("encoder", encoder, set(rows["encoder"]))
+
+
 def is_starved(table: pd.DataFrame) -> pd.Series:
     """True where there were fewer than 5 training points per cell: too few to tell what the encoder holds."""
+    table = typed(table, needs=["train_points_per_cell"])
     return table["train_points_per_cell"] < STARVED_POINTS_PER_CELL
 
 
