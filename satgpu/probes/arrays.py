@@ -17,6 +17,8 @@ def as_groups(labels: Tensor, X_GND: Tensor) -> Tensor:
         turned = labels.ndim == 2 and labels.shape[0] == n_points
         hint = "; one row is one label set: give Y.T" if turned else ""
         raise ValueError(f"Y must be (n,), (p, n) or (g, p, n) with n={n_points}; got {tuple(labels.shape)}{hint}")
+    if not labels.numel():
+        raise ValueError(f"Y must hold one label set or more; got {tuple(labels.shape)}")
     grouped = labels.reshape((1,) * (3 - labels.ndim) + tuple(labels.shape))
     if n_groups not in (1, grouped.shape[0]):
         raise ValueError(f"Y must be ({n_groups}, p, n), as X has {n_groups} groups; got {tuple(labels.shape)}")

@@ -228,6 +228,8 @@ class MLPProbes:
         X = as_tensor(X, "X")
         if X.ndim not in (2, 3):
             raise ValueError(f"X must be (n, d) or (g, n, d); got {tuple(X.shape)}")
+        if not X.numel():
+            raise ValueError(f"X must hold rows and features; got {tuple(X.shape)}")
         X = X if X.is_floating_point() else X.double()
         return X if X.ndim == 3 else X.unsqueeze(0)
 
