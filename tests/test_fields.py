@@ -11,6 +11,7 @@ from satgpu.fields.harmonics import coefficients, field_coefficients, gauss_lege
 from satgpu.fields.held import macro_f1
 from satgpu.fields.parts import Ranks, verdict
 from satgpu.fields.turns import about_the_axis, bank, draw_turns, turned_deg
+from satgpu.fields.twins import gain_of_training
 from satgpu.geometry import random_rotation, rotate_deg, uniform_on_sphere
 
 
@@ -105,6 +106,9 @@ def test_gain_of_training_is_nothing_for_another_seed_of_the_same():
         assert low <= value <= high
     low, high = found.gain["longitude"][1]
     assert low < 0.03 and high > -0.03
+    trained, twin = torch.tensor([[0.3] * 4, [0.5] * 4]), torch.tensor([[[0.2] * 4, [0.2] * 4]])
+    value, (low, high) = gain_of_training(trained, twin)["longitude"]  # of one twin: over the draws alone
+    assert value == pytest.approx(0.2) and high - value == pytest.approx(12.706 * 0.1, rel=1e-3)
 
 
 @pytest.mark.parametrize(

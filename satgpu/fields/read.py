@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from satgpu.fields.held import domain_km
 from satgpu.fields.parts import LEVEL, PARTS, Known, interval_of_parts, parts_of_a_draw, ranks, verdict
 from satgpu.fields.readers import reader_named
 from satgpu.fields.reading import FieldReading
-from satgpu.fields.shares import Shares, measure
+from satgpu.fields.shares import Shares, Together, measure
 from satgpu.fields.splits import Places, Split, draw_places
 from satgpu.fields.turns import Turns, draw_turns
 from satgpu.fields.twins import gain_of_training, untrained_twins
@@ -103,20 +102,21 @@ def read_fields(
     Raises:
         UserError: as ``read_field``.
     """
-    made = [encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device) for encoder in encoders]
+    made = [_loaded(encoder, device) for encoder in encoders]
     wanted = [as_field(one, task) for one in fields]
     if not (made and wanted and readers):
         raise UserError("give at least one encoder, one field and one reader")
     plan = _Plan(wanted, n_labels, readers, Split.parse(split), turns, draws, seed, device)
-    found = []
-    for encoder in made:
-        read = plan.read(encoder)
-        of_twins = [plan.read(twin, predict=False) for twin in _twins(encoder, twins, device)]
-        found += [
-            plan.reading(encoder.name, index, reader, read, of_twins, split)
-            for index in range(len(wanted))
-            for reader in range(len(readers))
-        ]
+    of_encoders = [_twins(encoder, twins, device) for encoder in made]
+    unlike = {id(twin): twin for some in of_encoders for twin in some}
+    read = plan.read([*made, *unlike.values()], len(made))
+    of_twin = dict(zip(unlike, read[len(made) :], strict=True))
+    found = [
+        plan.reading(encoder.name, index, reader, of_encoder, [of_twin[id(twin)] for twin in some], split)
+        for encoder, of_encoder, some in zip(made, read, of_encoders, strict=False)
+        for index in range(len(wanted))
+        for reader in range(len(readers))
+    ]
     return _held_together(found)
 
 
@@ -127,10 +127,14 @@ class _Draws:
     shares: list[Shares]
     turns: list[Turns]
 
-    @functools.cached_property
-    def parts(self) -> Tensor:
-        """(D, 4)."""
-        return torch.stack([parts_of_a_draw(*both) for both in zip(self.shares, self.turns, strict=True)])
+    def parts(self, n_turns: int | None = None) -> Tensor:
+        """(D, 4), from the first n turns of each kind or from all."""
+        rows = []
+        for shares, turns in zip(self.shares, self.turns, strict=True):
+            kept = turns.rows_of_first(len(turns.rotations) if n_turns is None else n_turns)
+            few = dataclasses.replace(shares, field=shares.field[kept], bank=shares.bank[kept])
+            rows.append(parts_of_a_draw(few, turns if n_turns is None else turns.first(n_turns)))
+        return torch.stack(rows)
 
 
 class _Plan:
@@ -159,7 +163,7 @@ class _Plan:
         n = min(self.n_turns, _TURNS_OF_FURTHER_DRAWS) if few else self.n_turns
         return draw_turns(n, n if self.split.turns_all_ways else 0, derive_seed(self.seed, "draw", draw if few else 0))
 
-    def _together(self, draw: int) -> list[list[int]]:
+    def _together(self, draw: int) -> list[tuple[list[int], Together]]:
         """The fields that one factorisation serves: those at the same places, turned in the same way."""
         groups: dict[object, list[int]] = {}
         for index, (field, places) in enumerate(zip(self.fields, self.places, strict=True)):
@@ -167,28 +171,35 @@ class _Plan:
             folds = b"" if own.folds is None else own.folds.numpy().tobytes()
             key = (field.everywhere, own.n_labels, own.lonlat_deg.numpy().tobytes(), folds)
             groups.setdefault(key, []).append(index)
-        return list(groups.values())
+        found = []
+        for some in groups.values():
+            fields, places = [self.fields[i] for i in some], [self.places[i][draw] for i in some]
+            found.append((some, Together(fields, places, self._turns_of(fields[0], draw), self.seed)))
+        return found
 
-    def read(self, encoder: Encoder, predict: bool = True) -> list[list[_Draws]]:
-        """By reader and field."""
-        shares: list[list[list[Shares]]] = [[[] for _ in self.fields] for _ in self.readers]
-        draws = range(self.n_draws)
-        turns = [[self._turns_of(field, draw) for draw in draws] for field in self.fields]
-        for draw in draws:
-            for some in self._together(draw):
-                fields, places = [self.fields[i] for i in some], [self.places[i][draw] for i in some]
-                options = (self.readers, self.device, predict and draw == 0, self.seed)
-                for reader, by_field in enumerate(measure(encoder, fields, places, turns[some[0]][draw], *options)):
-                    for index, one in zip(some, by_field, strict=True):
-                        shares[reader][index].append(one)
-        return [[_Draws(*both) for both in zip(by_field, turns, strict=True)] for by_field in shares]
+    def read(self, encoders: Sequence[Encoder], n_first: int) -> list[list[list[_Draws]]]:
+        """By encoder, reader and field; encoders from ``n_first`` on are twins, which have few turns of places."""
+        found = [[[_Draws([], []) for _ in self.fields] for _ in self.readers] for _ in encoders]
+        for draw in range(self.n_draws):
+            for some, together in self._together(draw):
+                everywhere = together.fields[0].everywhere
+                few = together if everywhere else together.first_turns(_TURNS_OF_FURTHER_DRAWS)
+                for e, encoder in enumerate(encoders):
+                    own, predict = (together if e < n_first else few), draw == 0 and e < n_first
+                    by_reader = measure(encoder, own, self.readers, self.device, predict, self.seed)
+                    for by_field, of_reader in zip(found[e], by_reader, strict=True):
+                        for index, shares in zip(some, of_reader, strict=True):
+                            by_field[index].shares.append(shares)
+                            by_field[index].turns.append(own.turns)
+        return found
 
     def reading(self, name: str, index: int, reader: int, read: list, of_twins: list, split: str) -> FieldReading:
         """The reading of one field."""
         field, first = self.fields[index], self.places[index][0]
         found: _Draws = read[reader][index]
+        parts = found.parts()
         held = [shares.held for shares in found.shares]
-        mean, intervals = found.parts.mean(0).tolist(), interval_of_parts(found.parts, found.shares, found.turns)
+        mean, intervals = parts.mean(0).tolist(), interval_of_parts(parts, found.shares, found.turns)
         rare = ranks(found.shares, found.turns)
         _, polar, _ = found.turns[0].parts(found.shares[0].field)
         predicted = float(found.shares[0].predicted[0])
@@ -208,7 +219,7 @@ class _Plan:
             p_all_low=rare.all_low,
             p_all_plain=rare.all_plain,
             verdict=verdict(rare, named["longitude"]),
-            gain=_gain(found, [twin[reader][index] for twin in of_twins]),
+            gain=_gain(found, [twin[reader][index] for twin in of_twins], field.everywhere),
             accuracy=_mean([one.right for one in held]),
             macro_f1=_mean([one.macro_f1 for one in held]),
             distance_km=(float(nearest.median()), float(nearest.quantile(0.9))),
@@ -222,7 +233,7 @@ class _Plan:
             draws=len(found.shares),
             held=tuple(held),
             domain_km=domain,
-            parts_by_draw=found.parts,
+            parts_by_draw=parts,
             **named,
         )
 
@@ -249,8 +260,11 @@ def _held_together(found: list[FieldReading]) -> list[FieldReading]:
     ]
 
 
-def _gain(found: _Draws, of_twins: list[_Draws]) -> dict | None:
-    return gain_of_training(found.parts, torch.stack([twin.parts for twin in of_twins])) if of_twins else None
+def _gain(found: _Draws, of_twins: list[_Draws], everywhere: bool) -> dict | None:
+    if not of_twins:
+        return None
+    n_turns = None if everywhere else _TURNS_OF_FURTHER_DRAWS
+    return gain_of_training(found.parts(n_turns), torch.stack([twin.parts() for twin in of_twins]))
 
 
 def _mean(values: list[float]) -> float:
@@ -262,4 +276,9 @@ def _twins(encoder: Encoder, twins: int | Sequence[object] | None, device: objec
         return []
     if isinstance(twins, int):
         return untrained_twins(encoder, twins, device)
-    return [twin if isinstance(twin, Encoder) else load_encoder(twin, device) for twin in twins]
+    return [_loaded(twin, device) for twin in twins]
+
+
+def _loaded(encoder: object, device: object) -> Encoder:
+    """An encoder as it is, or by its name in float32: what is rounded there, a reader never sees."""
+    return encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device, dtype=torch.float32)

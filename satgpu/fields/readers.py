@@ -24,9 +24,12 @@ _PLACES_FOR_THE_KERNEL = 1200
 
 
 class Linear:
-    """Ridge on standardised dimensions, factorised once; the penalty of each label set by exact leave-one-out,
-    or by leaving out whole folds of places where the split is by blocks: there leave-one-out sees the
-    near neighbours that the test places lack, and takes a penalty far too small."""
+    """Ridge on standardised dimensions, factorised once.
+
+    The penalty of each label set is chosen by exact leave-one-out, or by leaving out whole folds of places where the
+    split is by blocks: there leave-one-out sees the near neighbours that the test places lack, and takes a penalty far
+    too small.
+    """
 
     name = "linear"
     bank_fields = BANK_FIELDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,11 +41,52 @@ class Shares:
     held: HeldOut
 
 
+class Together:
+    """Fields at the same places under the same turns: what is worked out once for all encoders and readers.
+
+    Args:
+        fields: all given everywhere, or none.
+        places: of each field, the targets aside the same.
+        turns: of the fields, or of the places.
+        seed: of the bank.
+    """
+
+    def __init__(self, fields: Sequence[Field], places: Sequence[Places], turns: Turns, seed: int = 0):
+        self.fields, self.places, self.turns, self.seed = fields, places, turns, seed
+        self.lonlat_deg, self.n, self.folds = places[0].lonlat_deg, places[0].n_labels, places[0].folds
+        self.bank = functools.cache(lambda n_fields: bank(self.lonlat_deg, seed, n_fields)[..., None])
+        self.power = functools.cache(self._power)
+
+    @functools.cached_property
+    def turned(self) -> list[Tensor]:
+        """(N + M, T, C) values of each field under every turn.
+
+        Raises:
+            UserError: a field is missing at places where it was said to be given.
+        """
+        # By turn and then by field: fields that share the work of a place (random ones) do it once.
+        values = [[field.at(p) for field in self.fields] for p in turned_deg(self.lonlat_deg, self.turns.rotations)]
+        found = [torch.stack(of_field, 1) for of_field in zip(*values, strict=True)]
+        for Y, field, own in zip(found, self.fields, self.places, strict=True):
+            if not torch.isfinite(Y).all():
+                raise UserError(f"field {field.name!r} is missing at some places but given at others everywhere")
+            Y[:, 0] = own.targets
+        return found
+
+    def _power(self, index: int) -> tuple[Tensor, Tensor]:
+        """(H, T) power of a field under every turn by degree and order, and (T,) what lies beyond the degrees."""
+        a, variance = field_coefficients(self.fields[index])
+        power = turned_coefficients(a, self.turns.rotations).square().sum(-1) / (4 * torch.pi)
+        return power, (variance.sum() - power.sum(0)).clamp_min(0)
+
+    def first_turns(self, n: int) -> Together:
+        """The same with n turns of each kind only."""
+        return Together(self.fields, self.places, self.turns.first(n), self.seed)
+
+
 def measure(
     encoder: Encoder,
-    fields: Sequence[Field],
-    places: Sequence[Places],
-    turns: Turns,
+    together: Together,
     readers: Sequence[type],
     device: torch.device | str = "cpu",
     predict: bool = False,
@@ -53,27 +95,22 @@ def measure(
     """The shares of one draw of places: for every reader those of every field, read from one embedding of each turn.
 
     Args:
-        fields: all given everywhere, or none.
-        places: of each field, the targets aside the same.
         readers: classes of :mod:`satgpu.fields.readers`.
         predict: also predict the shares, where the fields are given everywhere and the reader is linear.
-
-    Raises:
-        UserError: a field is missing at places where it was said to be given.
     """
-    made = _Reading(encoder, places[0], readers, device, seed)
-    if fields[0].everywhere:
-        return _turning_the_fields(made, fields, places, turns, predict)
-    return _turning_the_places(made, places, turns)
+    made = _Reading(encoder, together, readers, device, seed)
+    if together.fields[0].everywhere:
+        return _turning_the_fields(made, together, predict)
+    return _turning_the_places(made, together)
 
 
 class _Reading:
     """Readers of one encoder at one draw of places, turned or not."""
 
-    def __init__(self, encoder: Encoder, places: Places, readers: Sequence[type], device: object, seed: int):
+    def __init__(self, encoder: Encoder, together: Together, readers: Sequence[type], device: object, seed: int):
         self.encoder, self.readers = encoder, readers
-        self.device, self.seed, self.n = torch.device(device), seed, places.n_labels
-        self.folds = None if places.folds is None else places.folds.to(device)
+        self.device, self.seed, self.n = torch.device(device), seed, together.n
+        self.folds = None if together.folds is None else together.folds.to(device)
 
     def at(self, lonlat_deg: Tensor, readers: Sequence[type]) -> list:
         """The readers fitted to (B, N + M, 2) places, embedded once."""
@@ -92,32 +129,25 @@ class _Reading:
         return share_read(predicted, Y[self.n :], Y[: self.n].mean(0))
 
 
-def _turning_the_fields(
-    made: _Reading, fields: Sequence[Field], places: Sequence[Places], turns: Turns, predict: bool
-) -> list[list[Shares]]:
-    lonlat_deg = places[0].lonlat_deg
-    fits = made.at(lonlat_deg[None], made.readers)
-    predictions = [Prediction(fit, lonlat_deg) if predict and isinstance(fit, Linear) else None for fit in fits]
-    # By turn and then by field: fields that share the work of a place (random ones) do it once.
-    turned = [[field.at(one) for field in fields] for one in turned_deg(lonlat_deg, turns.rotations)]
+def _turning_the_fields(made: _Reading, together: Together, predict: bool) -> list[list[Shares]]:
+    fits = made.at(together.lonlat_deg[None], made.readers)
+    wanted = [predict and isinstance(fit, Linear) for fit in fits]
+    predictions = [Prediction(fit, together.lonlat_deg) if w else None for fit, w in zip(fits, wanted, strict=True)]
     out: list[list[Shares]] = [[] for _ in fits]
-    for index, (field, own) in enumerate(zip(fields, places, strict=True)):
-        Y = torch.stack([values[index] for values in turned], 1)
-        if not torch.isfinite(Y).all():
-            raise UserError(f"field {field.name!r} is missing at some places though given at others all over the Earth")
-        Y[:, 0] = own.targets
+    for index, Y in enumerate(together.turned):
         for fit, prediction, shares in zip(fits, predictions, out, strict=True):
             predicted = fit(Y[: made.n])
             read = made.shares(predicted, Y)[0].cpu()
             expected = torch.full_like(read, torch.nan)
             if prediction is not None:
-                expected = predicted_shares(prediction, field, turns, fit.relative[0])
-            shares.append(Shares(read, torch.zeros_like(read), expected, held_out(predicted[0, :, 0], own)))
+                expected = prediction(*together.power(index), fit.relative[0]).cpu()
+            held = held_out(predicted[0, :, 0], together.places[index])
+            shares.append(Shares(read, torch.zeros_like(read), expected, held))
     return out
 
 
-def _turning_the_places(made: _Reading, places: Sequence[Places], turns: Turns) -> list[list[Shares]]:
-    lonlat_deg, n_turns = places[0].lonlat_deg, len(turns.rotations)
+def _turning_the_places(made: _Reading, together: Together) -> list[list[Shares]]:
+    places, n_turns = together.places, len(together.turns.rotations)
     by_columns: dict[int, list[int]] = {}
     for index, own in enumerate(places):
         by_columns.setdefault(own.targets.shape[1], []).append(index)
@@ -130,10 +160,10 @@ def _turning_the_places(made: _Reading, places: Sequence[Places], turns: Turns) 
         some = slice(first, first + batch)
         # A reader of places alone sees the same distances under every turn.
         asked = [r for r, reader in enumerate(made.readers) if not (first and reader.of_places)]
-        fits = made.at(turned_deg(lonlat_deg, turns.rotations[some]), [made.readers[r] for r in asked])
-        for r, fit in zip(asked, fits, strict=True):
+        turned = turned_deg(together.lonlat_deg, together.turns.rotations[some])
+        for r, fit in zip(asked, made.at(turned, [made.readers[r] for r in asked]), strict=True):
             rows = slice(None) if made.readers[r].of_places else some
-            Y_bank = bank(lonlat_deg, made.seed, fit.bank_fields)[..., None]
+            Y_bank = together.bank(fit.bank_fields)
             banked[r, rows] = made.shares(fit(Y_bank[: made.n], pooled=True), Y_bank).mean(1).cpu()
             for c, of_c in by_columns.items():
                 predicted = fit(Y[c][: made.n])
@@ -163,14 +193,18 @@ class Prediction:
         harmonics, n = harmonics.to(fit.basis), fit.ridge.n
         self.fit, self.labels, self.truth = fit, fit.ridge.project(harmonics[:n]), harmonics[n:]
         self.variances = (self.truth - self.labels.mean).square().mean(-2)
+        # Σ over places of (ŷ - y)² from its parts, so that a penalty costs K² and not K·M products a harmonic.
+        centred = self.truth - self.labels.mean
+        self._squares, self._along = self.variances * len(centred), fit.basis[0].T @ centred
+        self._gram = fit.basis[0].T @ fit.basis[0]
         self._errors: dict[float, tuple[Tensor, Tensor]] = {}
 
     def errors(self, penalty: Tensor) -> tuple[Tensor, Tensor]:
         """(H,) mean squared error of each harmonic read with this penalty, and () what white noise becomes."""
         if float(penalty) not in self._errors:
-            each = penalty.expand(len(self.variances))
-            missed = (self.fit.ridge.predict(self.fit.basis, self.labels, each)[0] - self.truth).square().mean(0)
-            self._errors[float(penalty)] = missed, self.fit.noise_gain(penalty[None, None])[0, 0]
+            weights = self.fit.ridge.shrinkage(penalty[None])[0] * self.labels.coefficients[0]
+            missed = self._squares + (weights * (self._gram @ weights - 2 * self._along)).sum(0)
+            self._errors[float(penalty)] = missed / len(self.truth), self.fit.noise_gain(penalty[None, None])[0, 0]
         return self._errors[float(penalty)]
 
     def __call__(self, power: Tensor, rest: Tensor, relative: Tensor) -> Tensor:
@@ -181,18 +215,10 @@ class Prediction:
             rest: (T,) variance beyond them.
             relative: (T,) penalties that the fields chose.
         """
-        out = torch.empty_like(relative)
+        power, rest, out = power.to(relative), rest.to(relative), torch.empty_like(relative)
         for penalty in relative.unique():
             same = relative == penalty
             missed, gain = self.errors(penalty)
             errors = power[:, same].T @ missed + rest[same] * (1 + gain)
             out[same] = 1 - errors / (power[:, same].T @ self.variances + rest[same])
         return out
-
-
-def predicted_shares(prediction: Prediction, field: Field, turns: Turns, relative: Tensor) -> Tensor:
-    """(T,) shares predicted for the field under each turn, read with penalties (T,)."""
-    a, variance = field_coefficients(field)
-    power = turned_coefficients(a, turns.rotations).square().sum(-1).to(relative) / (4 * torch.pi)
-    rest = (variance.sum().to(power) - power.sum(0)).clamp_min(0)
-    return prediction(power, rest, relative).cpu()

@@ -40,6 +40,15 @@ class Turns:
         """Values (T, ...) of the field as it lies (...), of the polar turns and of those in all directions."""
         return values[0], values[1 : 1 + self.n_polar], values[1 + self.n_polar :]
 
+    def rows_of_first(self, n: int) -> Tensor:
+        """Rows of no turn at all and of the first n turns of each kind."""
+        polar, every = torch.arange(min(n, self.n_polar)), torch.arange(min(n, self.n_all))
+        return torch.cat([torch.zeros(1, dtype=torch.int64), 1 + polar, 1 + self.n_polar + every])
+
+    def first(self, n: int) -> Turns:
+        """The first n turns of each kind."""
+        return Turns(self.rotations[self.rows_of_first(n)], min(n, self.n_polar), min(n, self.n_all))
+
 
 def draw_turns(n_polar: int, n_all: int, seed: int) -> Turns:
     """Polar turns by angles uniform on the circle, the others by rotations uniform over all rotations."""

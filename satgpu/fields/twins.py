@@ -28,7 +28,7 @@ def untrained_twins(encoder: Encoder, n_seeds: int, device: torch.device | str =
     spec = untrained_twin(encoder)
     if spec is None:
         raise UserError(f"encoder {encoder.name!r} has no untrained twin known; give the twins as a list of encoders")
-    return [load_encoder(f"{spec}-seed{seed}", device) for seed in range(1, n_seeds + 1)]
+    return [load_encoder(f"{spec}-seed{seed}", device, dtype=torch.float32) for seed in range(1, n_seeds + 1)]
 
 
 def gain_of_training(trained: Tensor, untrained: Tensor) -> dict[str, tuple[float, Interval]]:
@@ -36,7 +36,8 @@ def gain_of_training(trained: Tensor, untrained: Tensor) -> dict[str, tuple[floa
 
     The error has two sources: draws of places, which trained and untrained share, and seeds of the weights,
     of which the trained encoder is one and the twins' spread tells the rest. Degrees of freedom by
-    Satterthwaite 1946.
+    Satterthwaite 1946. From one twin, such as an encoder's own weights before its training, the interval is over the
+    draws alone: it says what training made of these weights, not of others.
 
     Args:
         trained: (D, 4) parts by draw.
@@ -46,9 +47,9 @@ def gain_of_training(trained: Tensor, untrained: Tensor) -> dict[str, tuple[floa
     difference = trained - untrained.mean(0)
     mean = difference.mean(0)
     of_draws = difference.var(0) / n_draws if n_draws > 1 else torch.full_like(mean, math.nan)
-    of_seeds = untrained.mean(1).var(0) / n_seeds
+    of_seeds = untrained.mean(1).var(0) / n_seeds if n_seeds > 1 else torch.zeros_like(mean)
     total = of_draws + of_seeds
-    freedom = total.square() / (of_draws.square() / max(n_draws - 1, 1) + of_seeds.square() / (n_seeds - 1))
+    freedom = total.square() / (of_draws.square() / max(n_draws - 1, 1) + of_seeds.square() / max(n_seeds - 1, 1))
     half = torch.from_numpy(stats.t.ppf(0.975, freedom.numpy())) * total.sqrt()
     bounds = zip(mean.tolist(), (mean - half).tolist(), (mean + half).tolist(), strict=True)
     return {part: (value, (low, high)) for part, (value, low, high) in zip(PARTS, bounds, strict=True)}
