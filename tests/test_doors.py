@@ -374,3 +374,101 @@ def test_a_module_is_measured_as_it_comes(measure):
     wild = torch.nn.Dropout(0.5)
     with pytest.raises(UserError, match="other numbers the second time"):
         measure(lambda p: wild(torch.cos(p / 50)) + 1e-3, **quick)
+
+
+X, QUICK = np.random.default_rng(0).normal(size=(120, 4)), {"hidden_layer_sizes": (4,), "max_iter": 2}
+TWO = (X[:, 0] > 0).astype(int)
+HOLED = np.where(X[:, 1] > 1, np.nan, TWO)
+
+
+@pytest.mark.parametrize(
+    ("Y", "message"),
+    [
+        (X[:, 0] * 30, r"Y holds numbers such as -?[\d.]+, which are no classes; give task='regression'"),
+        ((X[:, 0] * 3000).astype(int), "different numbers in 120 rows, too many for classes; give task='regression'"),
+        (TWO * 1j, "Y must hold labels that can be sorted; got an array of complex128"),
+        (np.zeros(120, [("a", int)]), "labels that can be sorted"),
+        (np.array([1, "a"] * 60, dtype=object), "Y mixes words with other labels"),
+        (np.array([None, "a"] * 60, dtype=object), "Y holds 60 NaN among its classes"),
+        (pd.Series([True, None, False] * 40, dtype="boolean"), "Y holds 40 NaN among its classes"),
+        (pd.Series(TWO).where(TWO > 0).astype("Int64"), "NaN among its classes"),
+        (HOLED, "NaN among its classes; drop those rows or name a class"),
+        (np.ma.array(TWO, mask=TWO > 0), "Y has .* masked values"),
+        (np.stack([TWO, TWO], 1), "one row is one label set: give Y.T"),
+        (TWO[:0], r"Y must be .*; got \(0,\)"),
+        (None, "Y must be|NaN among"),
+    ],
+)
+def test_what_are_no_labels_is_refused(Y, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        satgpu.MLPProbes(**QUICK).fit(X, Y)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "Y",
+    [
+        TWO > 0,
+        np.where(TWO, "a", "b"),
+        np.where(TWO, "a", "b").astype(object),
+        pd.Series(np.where(TWO, "a", "b"), dtype="category"),
+        np.where(TWO, np.datetime64("2020-01-01"), np.datetime64("2021-01-01")),
+        TWO * 10**15 - 5,
+        TWO.astype("u1")[::-1],
+        TWO.astype(">f4"),
+        TWO.tolist(),
+    ],
+)
+def test_labels_of_any_kind_come_back_as_they_were(Y):
+    found = satgpu.MLPProbes(**QUICK).fit(X, Y)
+    assert np.isin(found.predict(X), np.asarray(Y)).all()
+    classes = np.unique(np.asarray(Y), return_inverse=True)[1]
+    assert found.score(X, Y) == satgpu.MLPProbes(**QUICK).fit(X, classes).score(X, classes)
+
+
+def test_missing_labels_are_named_probe_by_probe():
+    probes = satgpu.MLPProbes(**QUICK).fit(X, np.stack([HOLED, TWO]))
+    assert probes.failure_.tolist() == ["NaN among its labels", ""]
+    alone = satgpu.MLPProbes(random_state=probes.probe_seeds_[1], split_seed=0, **QUICK).fit(X, TWO)
+    np.testing.assert_array_equal(probes.loss_curve_[1], alone.loss_curve_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"random_state": -1}, "random_state must be a whole number, 0 or more; got -1"),
+        ({"random_state": 1.5}, "random_state must be a whole number, 0 or more; got 1.5"),
+        ({"random_state": "a"}, "random_state must be a whole number"),
+        ({"random_state": np.random.RandomState(0)}, "random_state must be a whole number, 0 or more; got RandomState"),
+        ({"random_state": 2**70}, "random_state must be a whole number"),
+        ({"random_state": [1.5]}, "random_state must hold whole numbers"),
+        ({"split_seed": -3}, "split_seed must be a whole number, 0 or more; got -3"),
+        ({"early_stopping": "no"}, "early_stopping must be True or False; got 'no'"),
+        ({"standardize": "yes"}, "standardize must be True or False"),
+        ({"shared_draws": "no"}, "shared_draws must be True or False; got 'no'"),
+        ({"alpha": [-1.0]}, "alpha must be 0 or more; got -1.0"),
+        ({"learning_rate_init": [0.0]}, "learning_rate_init must be above 0; got 0.0"),
+        ({"alpha": ["a"]}, "alpha must hold numbers"),
+    ],
+)
+def test_an_option_that_means_nothing_is_told(options, message):
+    with pytest.raises(UserError, match=message):
+        satgpu.MLPProbes(**(QUICK | options)).fit(X, TWO)
+
+
+def test_numbers_of_any_make_are_seeds():
+    curves = [
+        satgpu.MLPProbes(random_state=seed, split_seed=split, **QUICK).fit(X, TWO).loss_curve_.tolist()
+        for seed, split in ((5, 3), (np.int64(5), np.int64(3)), (torch.tensor(5), np.uint8(3)), (np.array(5), 3))
+    ]
+    assert all(curve == curves[0] for curve in curves)
+
+
+def test_a_score_of_labels_that_fit_never_saw_is_refused():
+    probes = satgpu.MLPProbes(**QUICK).fit(X, TWO)
+    with pytest.raises(ValueError, match="Y holds none of the labels of fit, such as '0'; give labels of their kind"):
+        probes.score(X, np.where(TWO, "a", "b"))
+    with pytest.raises(ValueError, match=r"Y must have a label for each row of X, \(120,\); got \(10,\)"):
+        probes.score(X, TWO[:10])
+    with pytest.raises(ValueError, match=r"X must hold rows and features; got \(0, 4\)"):
+        satgpu.MLPProbes(**QUICK).fit(X[:0], TWO[:0])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from satgpu.arrays import as_tensor
 from satgpu.errors import UserError, unknown_choice
-from satgpu.probes.arrays import are_equal, as_groups, one_per_probe, padded_curves
+from satgpu.probes.arrays import are_equal, as_groups, as_labels, as_seed, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
 from satgpu.probes.draws import FIRST_PROBE_SEED, HashedDraws, probe_seed
 from satgpu.probes.groups import TASKS, ProbeGroup, n_outputs
@@ -82,6 +82,8 @@ class MLPProbes:
         unknown = set(options) - set(_OPTION_NAMES)
         if unknown:
             raise unknown_choice("option", min(unknown), _OPTION_NAMES)
+        if shared_draws not in (True, False):
+            raise UserError(f"shared_draws must be True or False; got {shared_draws!r}")
         self.task = task
         self.random_state = random_state
         self.split_seed = split_seed
@@ -206,14 +208,22 @@ class MLPProbes:
         if self.task == "regression":
             values = score(torch.as_tensor(self.predict(X)), as_tensor(Y, "Y").cpu(), self.task)
         else:
-            same = self.predict(X) == (Y.cpu() if isinstance(Y, Tensor) else np.asarray(Y))
-            values = torch.as_tensor(same).double().mean(-1)
+            found, wanted = np.asarray(self.predict(X)), np.asarray(Y.cpu() if isinstance(Y, Tensor) else Y)
+            if found.shape != wanted.shape:
+                raise ValueError(f"Y must have a label for each row of X, {found.shape}; got {wanted.shape}")
+            if not np.isin(wanted, np.asarray(self.classes_)).any():
+                known = str(self.classes_[0])
+                raise ValueError(f"Y holds none of the labels of fit, such as {known!r}; give labels of their kind")
+            values = torch.as_tensor(found == wanted).double().mean(-1)
         trained = torch.tensor(self._trained).reshape(self._probes)
         return self._give(torch.where(trained, values, torch.nan))
 
     def _shared_options(self) -> ProbeOptions:
         """The options but those given per probe."""
         scalars = {k: v for k, v in self._options.items() if not (k in _PER_PROBE and np.ndim(v))}
+        for name in set(self._options) - set(scalars):  # each value has the range of the one
+            for value in as_tensor(self._options[name], name).flatten().tolist():
+                ProbeOptions(**{name: value})
         return ProbeOptions(**scalars)
 
     def _torch_dtype(self) -> torch.dtype:
@@ -238,26 +248,28 @@ class MLPProbes:
         if self.task == "regression":
             Y = as_tensor(Y, "Y")
             return Y if Y.is_floating_point() else Y.double()
+        labels, self._nameless = as_labels(Y)
+        self.classes_, index = np.unique(labels, return_inverse=True)
         if isinstance(Y, Tensor):
-            _check_classes(Y.detach().cpu().numpy())
-            self.classes_, index = torch.unique(Y.detach().cpu(), return_inverse=True)
-            return index
-        Y = np.asarray(Y)
-        _check_classes(Y)
-        self.classes_, index = np.unique(Y, return_inverse=True)
-        return torch.as_tensor(index.reshape(Y.shape))
+            self.classes_ = torch.from_numpy(self.classes_)
+        return torch.as_tensor(index.reshape(labels.shape))
 
     def _drawn_state(self) -> int | Tensor | np.ndarray:
         """``random_state``, or a seed from the system's entropy where it is None."""
         if self.random_state is None:
             return int(np.random.SeedSequence().generate_state(1)[0])
-        return int(self.random_state) if np.ndim(self.random_state) == 0 else self.random_state
+        if np.ndim(self.random_state) == 0:
+            return as_seed("random_state", self.random_state)
+        return as_tensor(self.random_state, "random_state").cpu()
 
     def _seeds(self, shape: torch.Size) -> Tensor:
         """(g, p) int64."""
         state, count = self.random_state_, math.prod(shape)
         if np.ndim(state):
-            return one_per_probe("random_state", state, shape).long()
+            seeds = one_per_probe("random_state", state, shape)
+            if seeds.is_floating_point() and (seeds % 1 != 0).any():
+                raise UserError("random_state must hold whole numbers; got some with a fraction")
+            return seeds.long()
         if 0 <= state < FIRST_PROBE_SEED:
             return torch.tensor([probe_seed(state, i) for i in range(count)]).reshape(shape)
         if count > 1:
@@ -274,6 +286,8 @@ class MLPProbes:
         if split_seed is None:
             state = self.random_state_
             split_seed = state if np.ndim(state) == 0 and 0 <= state < FIRST_PROBE_SEED else 0
+        else:
+            split_seed = as_seed("split_seed", split_seed)
         given = {k: v for k, v in self._options.items() if k in _PER_PROBE and np.ndim(v)}
         values = {k: one_per_probe(k, v, Y_GPN.shape[:2])[g] for k, v in given.items()}
         return ProbeGroup(
@@ -304,6 +318,8 @@ class MLPProbes:
         self.stop_reason_ = np.array([r.stop_reason for r in results]).reshape(self._probes)
         failures = ["" if trained else r.failure for r, trained in zip(results, self._trained, strict=True)]
         self.failure_ = np.array(failures).reshape(self._probes)
+        if self.task == "classification":
+            self.failure_ = np.where(self._nameless, "NaN among its labels", self.failure_)
 
     def _shaped(self, values: Any) -> Any:
         """Values with the probes' axes in front, as tensor or array."""
@@ -338,19 +354,6 @@ class MLPProbes:
             _raw_output(X_GND[i // per_group if X_GND.shape[0] > 1 else 0], result, layout, self._shared_options())
             for i, (result, layout) in enumerate(zip(self._results, self._layouts, strict=True))
         ]
-
-
-def _check_classes(Y: np.ndarray) -> None:
-    """Refuse what can't be classes: numbers with a fraction, and NaN, as scikit-learn does."""
-    if Y.dtype.kind != "f":
-        return
-    if np.isnan(Y).any():
-        raise ValueError(f"Y holds {int(np.isnan(Y).sum())} NaN among its classes; drop those rows or name a class")
-    fractions = np.mod(Y, 1) > 0
-    if fractions.any():
-        raise UserError(
-            f"Y holds numbers such as {Y[fractions].flat[0]:g}, which are no classes; give task='regression'"
-        )
 
 
 def _raw_output(X: Tensor, result: ProbeResult, layout: Layout, options: ProbeOptions) -> Tensor:

@@ -64,6 +64,8 @@ class ProbeOptions:
             _require(_is_between(getattr(self, name), 0, math.inf), name, getattr(self, name), "0 or more")
         for name in ("beta_1", "beta_2"):
             _require(_is_between(getattr(self, name), 0, 1), name, getattr(self, name), "in [0, 1)")
+        for name in ("early_stopping", "standardize"):
+            _require(getattr(self, name) in (True, False), name, getattr(self, name), "True or False")
         fraction = self.validation_fraction
         _require(_is_between(fraction, 0, 1, open_low=True), "validation_fraction", fraction, "between 0 and 1")
 
