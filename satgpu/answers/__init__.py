@@ -18,7 +18,7 @@ To add a question (an experiment ``shape``, say):
 The files are found by their names; the order on the page is that of ``ORDER`` in ``questions.py``.
 """
 
-from satgpu.answers.intervals import mean_interval, summarise
+from satgpu.answers.intervals import mean_interval
 from satgpu.answers.published import load_published, published_answers
 from satgpu.answers.questions import answer_run
 from satgpu.answers.skill import probe_resolution, resolution_ratio, skill
@@ -57,5 +57,4 @@ __all__ = [
     "resolution_ratio",
     "similarity_curve",
     "skill",
-    "summarise",
 ]

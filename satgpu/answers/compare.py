@@ -63,13 +63,33 @@ def compare(
     if table.empty:
         return pd.DataFrame({name: [] for name in (*by, *COLUMNS)})
     cells = paired_cells(table, first, second, by, value)
-    found = _judged_at_looks(cells, looks) if looks else _judged(cells)
+    found = judge(cells, looks)
     found["verdict"] = verdicts(found["difference"], found["q"])
     return cells.keys.assign(**{name: found[name] for name in COLUMNS})
 
 
+def judge(cells: PairedCells, looks: Sequence[tuple[int, float]] = ()) -> dict[str, np.ndarray]:
+    """The numbers of ``compare`` for one table of cells or, on leading axes (..., C, R), for many at once."""
+    if not looks:
+        return _judged(cells)
+    there_CR = ~np.isnan(cells.difference_CR)
+    up_to_C, decided = np.zeros(there_CR.shape[:-1]), np.zeros(there_CR.shape[:-1], dtype=bool)
+    found: dict[str, np.ndarray] = {}
+    for replicates, level in looks:
+        fresh_CR = there_CR & (cells.replicates >= up_to_C[..., None]) & (cells.replicates < replicates)
+        grown = (fresh_CR.any(-1) & ~decided).any(-1, keepdims=True)  # a table without news is not looked at again
+        if found and not grown.any():
+            continue
+        goes_on = ~decided & (grown | (not found))
+        up_to_C = np.where(goes_on, replicates, up_to_C)
+        now = _judged(cells.only(cells.replicates < up_to_C[..., None]), level)
+        found = {name: np.where(goes_on, now[name], found[name]) if found else now[name] for name in now}
+        decided |= goes_on & (now["q"] < FALSE_DISCOVERY_RATE)
+    return found
+
+
 def _judged(cells: PairedCells, level: float = FALSE_DISCOVERY_RATE) -> dict[str, np.ndarray]:
-    """The columns of the answer at one look."""
+    """The same at one look."""
     found = moderated_cells(cells)
     p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_CC) for stuck in cells.stuck_CR)))
     q = np.minimum(benjamini_hochberg(p) * (FALSE_DISCOVERY_RATE / level), 1.0)
@@ -79,23 +99,6 @@ def _judged(cells: PairedCells, level: float = FALSE_DISCOVERY_RATE) -> dict[str
     return means | {"low": low, "high": high} | test | {"n_replicates": found.n}
 
 
-def _judged_at_looks(cells: PairedCells, looks: Sequence[tuple[int, float]]) -> dict[str, np.ndarray]:
-    """The columns of each cell at the look that decided it, else at the last that the table reaches."""
-    there_CR = ~np.isnan(cells.difference_CR)
-    up_to_C = np.zeros(len(cells.keys))
-    decided = np.zeros(len(cells.keys), dtype=bool)
-    found: dict[str, np.ndarray] = {}
-    for replicates, level in looks:
-        fresh_CR = there_CR & (cells.replicates >= up_to_C[:, None]) & (cells.replicates < replicates)
-        if found and not fresh_CR[~decided].any():
-            continue
-        up_to_C = np.where(decided, up_to_C, replicates)
-        now = _judged(cells.only(cells.replicates < up_to_C[:, None]), level)
-        found = {name: np.where(decided, found[name], now[name]) if found else now[name] for name in now}
-        decided = decided | (now["q"] < FALSE_DISCOVERY_RATE)
-    return found
-
-
 def moderated_cells(cells: PairedCells) -> Moderated:
     """The differences of a table: their variance depends on the accuracy, and is no less than that of rounding."""
     return moderated(cells.difference_CR, _mean((cells.first_CR + cells.second_CR) / 2), cells.rounding_C)
@@ -103,8 +106,8 @@ def moderated_cells(cells: PairedCells) -> Moderated:
 
 def _mean(values_CR: np.ndarray) -> np.ndarray:
     """Over the replicates that a cell has; NaN where it has none."""
-    there = ~np.isnan(values_CR)
-    return np.where(there.any(1), np.where(there, values_CR, 0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
+    n = (~np.isnan(values_CR)).sum(-1)
+    return np.where(n > 0, np.nansum(values_CR, axis=-1) / np.maximum(n, 1), np.nan)
 
 
 def verdicts(difference: np.ndarray, q: np.ndarray, level: float = FALSE_DISCOVERY_RATE) -> np.ndarray:

@@ -48,23 +48,6 @@ def mean_interval(
     return Estimate(mean, mean - reach, mean + reach, len(values), unit)
 
 
-def summarise(
-    table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy", confidence: float = 0.95
-) -> pd.DataFrame:
-    """Mean and interval of ``value`` for every group of ``by``, over replicates.
-
-    Rows of one group and replicate (several patterns, caps or spans) are averaged first: the replicate is what is
-    drawn anew. Student's t with variances pooled over the groups (``satgpu.answers.moderated``).
-
-    Returns:
-        DataFrame[*by, mean, low, high, n_replicates], in the order of ``by``.
-    """
-    cells = value_cells(table, by, value)
-    found = cells.moderated()
-    low, high = found.interval(0.5 - confidence / 2)
-    return cells.keys.assign(mean=found.mean, low=low, high=high, n_replicates=found.n)
-
-
 @dataclass(frozen=True)
 class ValueCells:
     """A column as an array: C cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.

@@ -86,6 +86,7 @@ class TwoParts:
     Attributes:
         alpha, beta: the Beta distribution of P, the probability that a probe learns.
         skill: mean accuracy of the probes that learned.
+        expected: the same, where none did that of the probes near by that did, which is what one would have had.
         chance: what a probe that didn't learn has.
         near: some probe at this scale or close by was stuck; elsewhere the mean has one part.
     """
@@ -93,6 +94,7 @@ class TwoParts:
     alpha: np.ndarray
     beta: np.ndarray
     skill: Moderated
+    expected: np.ndarray
     chance: np.ndarray
     near: np.ndarray
 
@@ -106,12 +108,12 @@ class TwoParts:
         return np.where(self.alpha - 0.5 < HALF_A_PROBE, 0.0, low), np.where(self.beta - 0.5 < HALF_A_PROBE, 1.0, high)
 
     def mean_interval(self, tail: float = 0.025, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Low and high of chance + P (skill - chance), by draws of both; NaN where no probe learned."""
+        """Low and high of chance + P (skill - chance), by draws of both; NaN where no probe near by learned."""
         generator = np.random.default_rng(seed)
         size = (DRAWS, *self.alpha.shape)
-        known = np.isfinite(self.skill.mean) & (self.skill.df > 0)
+        known = np.isfinite(self.expected) & (self.skill.df > 0)
         df = np.broadcast_to(np.where(known, self.skill.df, 1.0), self.alpha.shape)
-        skill = self.skill.mean + self.skill.se * generator.standard_t(df, size=size)
+        skill = np.clip(self.expected + self.skill.se * generator.standard_t(df, size=size), 0, 1)  # an accuracy
         mean = self.chance + generator.beta(self.alpha, self.beta, size=size) * (skill - self.chance)
         low, high = np.quantile(mean, [tail, 1 - tail], axis=0)
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
@@ -143,10 +145,14 @@ def two_parts(
     covariate = np.where(stuck_CR == 0, values_CR, 0).sum(-1) / np.maximum((stuck_CR == 0).sum(-1), 1)
     skill = moderated(learned_CR, np.where(some, covariate, chance_C), rounding_C, skewed=False)
     reach_CC = kernel_CC > np.exp(-0.5 * REACH**2)
+    weight_CC = np.where(reach_CC, kernel_CC, 0.0)
+    learned, total = (n - count) @ weight_CC, np.where(some, (n - count) * skill.mean, 0.0) @ weight_CC
+    near_by = np.where(learned > 0, total / np.maximum(learned, TINY), np.nan)
     return TwoParts(
         alpha=0.5 + (n - count) @ kernel_CC / effect,
         beta=0.5 + count @ kernel_CC / effect,
         skill=skill,
+        expected=np.where(some, skill.mean, near_by),
         chance=chance_C,
         near=(count @ reach_CC.astype(float)) > 0,
     )

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from satgpu.answers.intervals import value_cells
-from satgpu.answers.learning import is_stuck, scale_kernel, two_parts
-from satgpu.answers.moderated import moderated
+from satgpu.answers.learning import TwoParts, is_stuck, scale_kernel, two_parts
+from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.pairs import PairedCells, paired_cells
 
 
@@ -41,11 +41,7 @@ def means(table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy") 
     chance_C = np.nanmean(cells.others_CR["chance"], axis=1)
     kernel_CC = scale_kernel(cells.keys, int(found.n.max(initial=1)))
     parts = two_parts(cells.values_CR, stuck_CR, chance_C, kernel_CC, cells.rounding_C)
-    mixed = parts.near & (found.n > 1)
-    of_mean = np.where(mixed, parts.mean_interval(), np.nan) if mixed.any() else np.full((2, len(result)), np.nan)
-    # The mean stands as it was measured: pooled counts of its neighbours may say less of it than its own rows.
-    result["low"] = np.where(np.isnan(of_mean[0]), low, np.fmin(of_mean[0], found.mean))
-    result["high"] = np.where(np.isnan(of_mean[1]), high, np.fmax(of_mean[1], found.mean))
+    result["low"], result["high"] = bounds(found, parts)
     return result.assign(
         **dict(
             zip(
@@ -55,6 +51,18 @@ def means(table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy") 
             )
         )
     )
+
+
+def bounds(found: Moderated, parts: TwoParts) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high of mean accuracies (..., C): of two parts where probes near a cell never learned, else Student's."""
+    low, high = found.interval()
+    mixed = parts.near & (found.n > 1)
+    if not mixed.any():
+        return low, high
+    of_low, of_high = np.where(mixed, parts.mean_interval(), np.nan)
+    # The mean stands as it was measured: pooled counts of its neighbours may say less of it than its own rows.
+    low = np.where(np.isnan(of_low), low, np.fmin(of_low, found.mean))
+    return low, np.where(np.isnan(of_high), high, np.fmax(of_high, found.mean))
 
 
 def learned_differences(

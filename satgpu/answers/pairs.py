@@ -73,6 +73,8 @@ def _identity(rows: pd.DataFrame, first: str, second: str, by: Sequence[str]) ->
 class PairedCells:
     """Pairs as arrays: C cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
 
+    Arrays may have leading axes: tables of the same cells that have nothing to do with each other.
+
     Attributes:
         keys: one row per cell, the columns of ``by``.
         first_CR, second_CR: the values of the two encoders.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-ROOMS = ("satgpu.validation.gate_transfer", "satgpu.validation.gate_local", "satgpu.validation.gate_changes")
+ROOMS = tuple(f"satgpu.validation.gate_{room}" for room in ("transfer", "local", "fields", "changes"))
 
 
 @dataclass(frozen=True)
