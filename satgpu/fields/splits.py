@@ -148,8 +148,8 @@ def _inside(outline: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def n_to_read(n_labels: int) -> int:
-    """Places to be read for so many labels: 4000, or a thousand at least for fewer labels."""
-    return min(_MOST_TEST_PLACES, max(1000, 2 * n_labels // 3))
+    """Places to be read for so many labels: two thirds of them, as many for few, 4000 at most."""
+    return min(_MOST_TEST_PLACES, max(min(n_labels, 1000), 2 * n_labels // 3))
 
 
 def draw_places(field: Field, split: Split, n_labels: int, seed: int, draw: int = 0) -> Places:
