@@ -30,6 +30,7 @@ def orders(l_max: int = L_MAX) -> Tensor:
     return torch.cat([torch.arange(-degree, degree + 1) for degree in range(l_max + 1)])
 
 
+@functools.lru_cache(maxsize=4)
 def gauss_legendre_grid(n_rows: int) -> tuple[Tensor, Tensor]:
     """(N, 2) degrees and (N,) areas summing to 4π: ``n_rows`` parallels of 2·n_rows places each.
 
