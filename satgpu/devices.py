@@ -50,9 +50,6 @@ def resolve_device(name: str, local_rank: int = 0) -> torch.device:
 
 def machine_facts(device: torch.device) -> dict[str, object]:
     """Device, cores, platform, and what computes the probes' epochs."""
-    from satgpu.probes.cpu.fused_path import choose_path  # not needed to resolve a device
-    from satgpu.probes.options import ProbeOptions
-
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "type": device.type,
@@ -61,8 +58,22 @@ def machine_facts(device: torch.device) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "probe_path": choose_path(torch.float32, ProbeOptions()).name if device.type == "cpu" else "gpu",
+        "probe_path": probe_path(device),
     }
+
+
+def probe_path(device: torch.device) -> str:
+    """What computes the epochs of probes with default options, such as "fused avx512", "fused triton" or "torch"."""
+    from satgpu.probes.cpu.fused_path import choose_path  # not needed to resolve a device
+    from satgpu.probes.gpu.fused import choose_step
+    from satgpu.probes.network import Layout
+    from satgpu.probes.options import ProbeOptions
+
+    if device.type == "cpu":
+        return choose_path(torch.float32, ProbeOptions()).name
+    layout = Layout((256, *ProbeOptions().hidden_layer_sizes, 1))
+    step = choose_step(layout, ProbeOptions(), torch.float32, device)
+    return "fused triton" if step == "triton" else step
 
 
 def package_versions() -> dict[str, str]:

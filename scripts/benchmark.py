@@ -34,11 +34,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from benchmark_rivals import jax_epoch_s, run_sklearn, torch_func_epoch_s  # noqa: E402
 
+from satgpu.devices import probe_path  # noqa: E402
 from satgpu.encoders import load_encoder  # noqa: E402
 from satgpu.geometry import make_labels  # noqa: E402
 from satgpu.geometry.notebook import notebook_box, train_test_rows  # noqa: E402
 from satgpu.probes import ProbeGroup, ProbeOptions, ProbeResult, train_probes  # noqa: E402
-from satgpu.probes.cpu.fused_path import choose_path, fma_peak_gflops  # noqa: E402
+from satgpu.probes.cpu.fused_path import fma_peak_gflops  # noqa: E402
+from satgpu.probes.gpu.fused import PRECISIONS  # noqa: E402
 from satgpu.probes.loop import TrainingLoop  # noqa: E402
 
 SCALES_KM = list(range(300, 925, 25))
@@ -90,8 +92,8 @@ def run_satgpu(groups: list[ProbeGroup], args: argparse.Namespace, path: str = "
         iter(groups),
         ProbeOptions(),
         device=args.device,
-        allow_tf32=args.tf32,
-        cpu_path=path,
+        precision=args.precision,
+        path=path,
         on_result=results.append,
         lightning=lightning,
     )
@@ -121,7 +123,7 @@ def sides(args: argparse.Namespace, turn: int, epochs: float) -> dict[str, Calla
     found: dict[str, Callable[[], dict]] = {"satgpu": lambda: run_satgpu(groups, args)}
     found["satgpu, bare loop"] = lambda: run_satgpu(groups, args, lightning=False)
     on_cpu = args.device == "cpu"
-    if on_cpu and choose_path(torch.float32, ProbeOptions()).name != "torch":
+    if probe_path(torch.device(args.device)) != "torch":
         found["satgpu, fallback"] = lambda: run_satgpu(groups, args, "torch")
     if on_cpu and args.rivals:
         found["torch.func"] = lambda: by_epoch(groups, torch_func_epoch_s, epochs)
@@ -250,7 +252,7 @@ def main() -> int:
     parser.add_argument("--probes", type=int, default=50)
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--repeats", type=int, default=3, help="turns; medians are reported")
-    parser.add_argument("--tf32", action="store_true", help="TensorFloat-32 products on a GPU")
+    parser.add_argument("--precision", choices=PRECISIONS, default="ieee", help="of products on a GPU")
     parser.add_argument("--rivals", action="store_true", help="torch.func and, where it is installed, JAX")
     parser.add_argument("--no-sklearn", action="store_true", help="leave scikit-learn out")
     parser.add_argument("--sklearn-only", choices=("notebook", "best"), help=argparse.SUPPRESS)

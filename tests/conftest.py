@@ -1,7 +1,12 @@
 """Shared fixtures. CUDA tests skip, with the reason, where there is no GPU."""
 
+import os
+
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports it: kernels then run on the CPU
 
 
 def pytest_collection_modifyitems(items):

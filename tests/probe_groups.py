@@ -57,14 +57,20 @@ def train(groups, options: ProbeOptions = SMALL, **kwargs) -> dict[object, Probe
 
 
 def train_in_slots(
-    groups, options: ProbeOptions = SMALL, n_slots: int = 4, dtype=torch.float64, engine_class=SlotEngine, **kwargs
+    groups,
+    options: ProbeOptions = SMALL,
+    n_slots: int = 4,
+    dtype=torch.float64,
+    engine_class=SlotEngine,
+    device: str = "cpu",
+    **kwargs,
 ) -> tuple[dict[object, ProbeResult], TrainingReport]:
-    """(results by key, report) from the GPU's engine, run on the CPU without a graph."""
+    """(results by key, report) from the GPU's engine, run on the CPU without a graph unless another device is given."""
     results: dict[object, ProbeResult] = {}
     report = TrainingReport()
-    cpu = torch.device("cpu")
-    subgroups = SubgroupStream(groups, options, cpu, dtype)
-    engine = engine_class(subgroups, options, cpu, dtype, report, n_slots=n_slots, **kwargs)
+    place = torch.device(device)
+    subgroups = SubgroupStream(groups, options, place, dtype)
+    engine = engine_class(subgroups, options, place, dtype, report, n_slots=n_slots, **kwargs)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # these products are too small to share
     try:

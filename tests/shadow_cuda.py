@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 import satgpu
+from satgpu.probes.gpu import fused
 
 aten = torch.ops.aten
 _PACKAGE = str(Path(satgpu.__file__).parent) + "/"
@@ -278,6 +279,15 @@ class Shadow(TorchDispatchMode):
         with _disable_current_modes():
             action()
 
+    def launch(self, kernel, grid, *arguments, **constants) -> None:
+        """A Triton kernel, interpreted; stands in for ``fused.launch``."""
+        tensors = [argument for argument in arguments if isinstance(argument, torch.Tensor)]
+        places = sorted({str(tensor.device) for tensor in tensors})
+        if len(places) > 1 or not all(isinstance(tensor, ShadowTensor) for tensor in tensors):
+            raise RuntimeError(f"{kernel}: operands on several devices, {places}, at {place_in_package()}")
+        plain = [argument.elem if isinstance(argument, ShadowTensor) else argument for argument in arguments]
+        self.kernel(kernel.fn.__name__, 0, lambda: kernel[grid](*plain, **constants))
+
 
 class _Graph:
     """``torch.cuda.CUDAGraph``."""
@@ -377,9 +387,11 @@ class _UseStream(_Use):
 
 
 @contextlib.contextmanager
-def shadow_cuda(memory_bytes: int = 80 << 30) -> Iterator[Shadow]:
-    """Two shadow devices for as long as the block lasts."""
+def shadow_cuda(memory_bytes: int = 80 << 30, triton: bool = False) -> Iterator[Shadow]:
+    """Two shadow devices for as long as the block lasts; on them torch trains, or interpreted Triton kernels."""
     shadow = Shadow(memory_bytes)
+    before = fused.has_triton, fused.launch
+    fused.has_triton, fused.launch = (lambda: triton), shadow.launch
     new = _stand_ins(shadow)
     old = {name: getattr(torch.cuda, name) for name in new}
     lift = torch._C._only_lift_cpu_tensors()
@@ -395,6 +407,7 @@ def shadow_cuda(memory_bytes: int = 80 << 30) -> Iterator[Shadow]:
         for name, value in old.items():
             setattr(torch.cuda, name, value)
         Shadow.active = None
+        fused.has_triton, fused.launch = before
 
 
 def _stand_ins(shadow: Shadow) -> dict[str, object]:

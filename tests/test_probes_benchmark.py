@@ -31,7 +31,7 @@ def test_probes_are_dealt_to_both_encoders_in_groups_of_25(benchmark, monkeypatc
 def test_every_promised_figure_is_there(benchmark):
     pytest.importorskip("sklearn", reason="compares with scikit-learn")
     words = {"device": "cpu", "problem": "random", "probes": 2, "repeats": 1}
-    args = argparse.Namespace(**words, tf32=False, rivals=True, no_sklearn=False)
+    args = argparse.Namespace(**words, precision="ieee", rivals=True, no_sklearn=False)
     found = benchmark.measure(args)
     for key in KEYS:
         assert math.isfinite(found[key]), key

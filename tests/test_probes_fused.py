@@ -77,7 +77,7 @@ def test_forty_classes_fill_several_panels(instruction_set):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_fit_ends_where_torchs_ends_within_the_spread_of_rounding(task):
     groups = [small_group(10, seed=seed, task=task) for seed in range(2)]
-    fused, plain = train(groups), train(groups, cpu_path="torch")
+    fused, plain = train(groups), train(groups, path="torch")
     exact = train(groups, dtype=torch.float64)
     epochs = np.array([[r[key].n_iter for r in (fused, plain, exact)] for key in exact])
     scores = np.array([[r[key].test_score for r in (fused, plain, exact)] for key in exact])
@@ -127,7 +127,7 @@ def test_the_path_follows_from_what_is_asked_and_what_is_there(monkeypatch):
         assert choose_path(torch.float32, SMALL).name == f"fused {SETS[0]}"
         assert choose_path(torch.float32, SMALL, SETS[-1]).name == f"fused {SETS[-1]}"
         assert 0.1 < fma_peak_gflops(0.001) < 10_000
-    with pytest.raises(UserError, match="unknown cpu_path 'avx1024'; choose from auto, "):
+    with pytest.raises(UserError, match="unknown path 'avx1024'; choose from auto, "):
         choose_path(torch.float32, SMALL, "avx1024")
     monkeypatch.setattr(fused_path, "library", lambda: None)
     monkeypatch.setattr(fused_path, "instruction_sets", fused_path.instruction_sets.__wrapped__)

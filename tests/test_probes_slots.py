@@ -216,9 +216,10 @@ def test_on_a_gpu_a_probe_alone_equals_itself_among_300():
 
 
 @pytest.mark.cuda
-def test_on_a_gpu_tf32_scores_stay_near_those_of_float32():
+@pytest.mark.parametrize("precision", ["tf32x3", "tf32"])
+def test_on_a_gpu_tf32_scores_stay_near_those_of_float32(precision):
     group = small_group(20)
-    plain, fast = train([group], device="cuda"), train([group], device="cuda", allow_tf32=True)
+    plain, fast = train([group], device="cuda"), train([group], device="cuda", precision=precision)
     difference = np.mean([fast[key].test_score - plain[key].test_score for key in plain])
     assert abs(difference) < 0.02
 

@@ -112,6 +112,7 @@ class StackedAdam:
         parameters: (P, layout.size) updated in place.
         layout: of the probes.
         options: β₁, β₂ and ε.
+        has_gradient: whether ``update`` will be called; kernels of their own need no gradient in memory.
 
     Attributes:
         m, v: (P, size) moments.
@@ -119,13 +120,13 @@ class StackedAdam:
         alpha, learning_rate: (P,) float64.
     """
 
-    def __init__(self, parameters: Tensor, layout: Layout, options: ProbeOptions):
+    def __init__(self, parameters: Tensor, layout: Layout, options: ProbeOptions, has_gradient: bool = True):
         self.options = options
         self.parameters = parameters
         self.n_weights = layout.n_weights
         self.layout = layout
         self.m, self.v = torch.zeros_like(parameters), torch.zeros_like(parameters)
-        self.gradient = torch.zeros_like(parameters)
+        self.gradient = torch.zeros_like(parameters if has_gradient else parameters[:0])
         self._gradient_parts = (layout.weights(self.gradient), layout.biases(self.gradient))
         self.steps = torch.zeros(parameters.shape[0], dtype=torch.float64, device=parameters.device)
         self.alpha = torch.zeros_like(self.steps)

@@ -47,6 +47,15 @@ class Layout:
         first, *others = [2 * a * b for a, b in self._pairs()]
         return 2 * first + 3 * sum(others)
 
+    @property
+    def starts(self) -> list[tuple[int, int]]:
+        """(first weight, first bias) of each layer in the flat vector."""
+        starts, w, b = [], 0, self.n_weights
+        for n_in, n_out in self._pairs():
+            starts.append((w, b))
+            w, b = w + _padded(n_in * n_out), b + _padded(n_out)
+        return starts
+
     def weights(self, flat: Tensor) -> list[Tensor]:
         """Views (..., n_out, n_in) into ``flat`` (..., size), one for each layer."""
         views, start = [], 0

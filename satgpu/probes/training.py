@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from satgpu.errors import UserError
+from satgpu.errors import UserError, unknown_choice
 from satgpu.probes.cpu.engine import CpuEngine
 from satgpu.probes.cpu.fused_path import choose_path
 from satgpu.probes.gpu.engine import SlotEngine
+from satgpu.probes.gpu.fused import PRECISIONS
 from satgpu.probes.gpu.memory import is_out_of_memory
 from satgpu.probes.groups import ProbeGroup, Subgroup, cut_to_subgroups, reasons_not_to_train
 from satgpu.probes.loop import Engine, TrainingLoop
@@ -31,8 +32,8 @@ def train_probes(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     memory_budget_bytes: int | None = None,
-    allow_tf32: bool = False,
-    cpu_path: str = "auto",
+    precision: str = "ieee",
+    path: str = "auto",
     on_result: Callable[[ProbeResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     lightning: bool = True,
@@ -47,8 +48,10 @@ def train_probes(
         device: "cpu" or a CUDA device.
         dtype: of the arithmetic, float32 or float64.
         memory_budget_bytes: at most this much on the device; by default 80 % of what is free.
-        allow_tf32: on a GPU, products of float32 in TensorFloat-32: faster, and not scikit-learn's numbers.
-        cpu_path: on a CPU, "auto" (``cpu.fused_path.choose_path`` tells the rule), "torch", or an instruction set.
+        precision: of float32 products on a GPU: "ieee" as on a CPU; "tf32", faster and with 10 bits of each factor;
+            "tf32x3", three such products for one, near ieee (by the Triton kernels; torch takes ieee for it).
+        path: what computes epochs: "auto", "torch", an instruction set on a CPU (``cpu.fused_path.choose_path`` tells
+            the rule) or "triton" on a GPU (``gpu.fused.choose_step``).
         on_result: called from this thread with each result, in the order of finishing.
         should_stop: asked several times a second; True ends the call, unfinished probes are not reported.
         lightning: run under Lightning's Trainer, or as a bare loop (single small fits are sooner done so).
@@ -58,21 +61,24 @@ def train_probes(
         What was done.
 
     Raises:
-        UserError: a device that isn't there.
+        UserError: a device that isn't there, or another word for precision or path.
     """
     device = checked_device(device)
+    if precision not in PRECISIONS:
+        raise unknown_choice("precision", precision, PRECISIONS)
     report = TrainingReport()
     if lightning:
         from satgpu.probes.module import fit_with_lightning  # takes seconds, so only where needed
     started = time.perf_counter()
     subgroups = SubgroupStream(groups, options, device, dtype, memory_budget_bytes)
     if device.type == "cpu":
-        engine: Engine = CpuEngine(subgroups, choose_path(dtype, options, cpu_path), torch.get_num_threads(), report)
+        engine: Engine = CpuEngine(subgroups, choose_path(dtype, options, path), torch.get_num_threads(), report)
     else:
-        engine = SlotEngine(subgroups, options, device, dtype, report, memory_budget_bytes)
+        how = {"path": path, "precision": precision}
+        engine = SlotEngine(subgroups, options, device, dtype, report, memory_budget_bytes, **how)
     loop = TrainingLoop(engine, report, on_result, should_stop)
     try:
-        with _settings(device, allow_tf32):
+        with _settings(device, precision):
             if lightning:
                 fit_with_lightning(loop, device, trainer)
             else:
@@ -102,11 +108,11 @@ def checked_device(device: str | torch.device) -> torch.device:
 
 
 @contextmanager
-def _settings(device: torch.device, allow_tf32: bool) -> Iterator[None]:
+def _settings(device: torch.device, precision: str) -> Iterator[None]:
     """float32 products in full precision unless asked otherwise, on this device; the caller's settings after."""
     on_gpu = device.type == "cuda"
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allow_tf32 and on_gpu else "highest")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" and on_gpu else "highest")
     try:
         with torch.cuda.device(device) if on_gpu else nullcontext():
             yield
@@ -170,9 +176,7 @@ class SubgroupStream(Iterator[Subgroup | ProbeResult]):
                 yield untrained_result(group, member, reason)
         members = [member for member, reason in enumerate(reasons) if not reason]
         size = _subgroup_size(group, self._options, self._dtype, self._budget)
-        yield from cut_to_subgroups(
-            group, members, self._options, device=self._device, dtype=self._dtype, size=size
-        )
+        yield from cut_to_subgroups(group, members, self._options, device=self._device, dtype=self._dtype, size=size)
 
 
 def _subgroup_size(group: ProbeGroup, options: ProbeOptions, dtype: torch.dtype, budget_bytes: int | None) -> int:

@@ -18,7 +18,7 @@ from satgpu.experiments import EXPERIMENTS, default_experiments
 from satgpu.geometry import PROTOCOLS, Protocol
 from satgpu.probes.options import ProbeOptions
 from satgpu.study.looks import Look, LookPlan
-from satgpu.study.option_file import check_file, check_keys, check_word
+from satgpu.study.option_file import check_file, check_keys, check_word, renamed
 from satgpu.study.shipped import config_path
 
 # What may differ between a run and its continuation: none of these changes a number.
@@ -46,7 +46,7 @@ class Config:
         devices: GPUs, or CPU processes, on this machine.
         num_nodes: machines; start the same command on each with torchrun or srun.
         memory_budget_gb: memory for training; the default is 80 % of what is free on a GPU.
-        allow_tf32: on a GPU, multiply matrices in TF32.
+        precision: of products on a GPU: ieee as on a CPU, tf32x3 (three TF32 products for one, near it), or tf32.
         probes: the probe and its training, in scikit-learn's words.
         parts: options of each experiment by its name; a part left out has its defaults.
     """
@@ -65,7 +65,7 @@ class Config:
     devices: int = 1
     num_nodes: int = 1
     memory_budget_gb: float | None = None
-    allow_tf32: bool = False
+    precision: Literal["ieee", "tf32x3", "tf32"] = "ieee"
     probes: ProbeOptions = field(default_factory=ProbeOptions)
     parts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -229,7 +229,8 @@ def _check_flags(args: list[str], parser: ArgumentParser) -> None:
     known = [f"--{name}" for name in (*names, "help", "print_config", "no-report", "no-controls", "no-offline")]
     for flag in (arg.partition("=")[0] for arg in args if arg.startswith("--")):
         if flag not in known:
-            raise UserError(f"unknown option {flag!r}{did_you_mean(flag, known) or '; see --help for the list'}")
+            guess = renamed(flag) or did_you_mean(flag, known) or "; see --help for the list"
+            raise UserError(f"unknown option {flag!r}{guess}")
 
 
 def _check_words(args: list[str]) -> None:

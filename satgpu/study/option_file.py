@@ -43,6 +43,11 @@ def check_file(path: str, known: dict[str, Any]) -> None:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
 
 
+def renamed(name: str) -> str:
+    """What has become of a former option; empty if it never was one."""
+    return "; it is now precision: ieee, tf32x3 or tf32" if name.strip("-") == "allow_tf32" else ""
+
+
 def check_word(option: str, word: str, kind: Any) -> None:
     """The same for the value of an option on the command line, where a number alone has no octal form."""
     try:
@@ -57,7 +62,7 @@ def check_keys(path: str, values: dict, known: dict[str, Any], prefix: str = "")
     """Raise for keys that are not known, and for values of another shape than their key's."""
     for key, value in values.items():
         if key not in known:
-            guess = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
+            guess = renamed(str(key)) or did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
             raise UserError(f"{path}: unknown key {f'{prefix}{key}'!r}{guess}")
         kind = known[key]
         if value is None and type(None) not in typing.get_args(kind):

@@ -64,7 +64,7 @@ class ProbeRun:
             self.study.config.probes,
             device=self.study.device,
             memory_budget_bytes=None if budget_gb is None else int(budget_gb * 1e9),
-            allow_tf32=self.study.config.allow_tf32,
+            precision=self.study.config.precision,
             on_result=lambda result: self._store(result, progress),
             should_stop=interruption.asked,
         )

@@ -99,7 +99,7 @@ def choose_path(dtype: torch.dtype, options: ProbeOptions, wanted: str = "auto")
     """
     found = instruction_sets()
     if wanted not in ("auto", "torch", *found):
-        raise unknown_choice("cpu_path", wanted, ("auto", "torch", *found))
+        raise unknown_choice("path", wanted, ("auto", "torch", *found))
     name = next(iter(found), "torch") if wanted == "auto" else wanted
     if name == "torch" or dtype != torch.float32 or options.epsilon < _SMALLEST_EPSILON:
         return TorchPath()

@@ -23,6 +23,7 @@ from torch import Tensor
 from satgpu.probes.adam import StackedAdam
 from satgpu.probes.backprop import forward, gradients, output_delta, row_losses
 from satgpu.probes.draws import hashed_orders, initial_parameters
+from satgpu.probes.gpu.fused import FusedStep
 from satgpu.probes.gpu.inputs import InputPool, ResidentGroup, to_device
 from satgpu.probes.gpu.rule import SlotRule
 from satgpu.probes.network import Layout
@@ -50,11 +51,16 @@ class BankShape:
         fitting = 1 << max(n_fit - 1, 0).bit_length()
         return cls(resident.subgroup.layout, min(options.batch_size, max(_WIDEST, fitting)))
 
-    def bytes_per_slot(self, options: ProbeOptions, dtype: torch.dtype, n_rows: int) -> int:
-        """Memory of one slot whose probe has ``n_rows`` rows, the inputs not counted: the group has them once."""
-        activations = self.batch * (self.layout.units[0] + 2 * sum(self.layout.units[1:]))
+    def bytes_per_slot(self, options: ProbeOptions, dtype: torch.dtype, n_rows: int, products: str = "") -> int:
+        """Memory of one slot whose probe has ``n_rows`` rows, the inputs not counted: the group has them once.
+
+        Args:
+            products: of the Triton kernels, which hold no gradients and no gathered inputs; empty for torch.
+        """
+        units, parameters = self.layout.units, 4 if products else 7
+        activations = self.batch * (2 * sum(units[1:-1]) if products else units[0] + 2 * sum(units[1:]))
         tables = (8 + 16 + 3 * dtype.itemsize) * n_rows
-        return dtype.itemsize * (7 * self.layout.size + activations) + tables + 8 * options.max_iter
+        return dtype.itemsize * (parameters * self.layout.size + activations) + tables + 8 * options.max_iter
 
 
 class SlotBank:
@@ -66,29 +72,33 @@ class SlotBank:
         n_slots: P.
         n_rows: of the largest probe.
         pool: their inputs.
+        products: ieee, tf32x3 or tf32: minibatches by Triton kernels with these products; by torch where it is empty.
 
     Attributes:
         occupants: the (group, index in it) in each slot, or None.
     """
 
-    def __init__(self, shape: BankShape, options: ProbeOptions, n_slots: int, n_rows: int, pool: InputPool):
+    def __init__(
+        self, shape: BankShape, options: ProbeOptions, n_slots: int, n_rows: int, pool: InputPool, products: str = ""
+    ):
         self.shape, self.options, self.pool = shape, options, pool
         self.device, self.dtype = pool.X.device, pool.X.dtype
         layout = shape.layout
         self.occupants: list[tuple[ResidentGroup, int] | None] = [None] * n_slots
-        self.flat, self.best_flat = self._zeros(layout.size), self._zeros(layout.size)
+        self.flat, self.best_flat = self.zeros(layout.size), self.zeros(layout.size)
         self.weights, self.biases = layout.weights(self.flat), layout.biases(self.flat)
-        self.adam = StackedAdam(self.flat, layout, options)
+        self.adam = StackedAdam(self.flat, layout, options, has_gradient=not products)
         self.rule = SlotRule(n_slots, options, self.device)
-        self.n_fit, self.n_validation = self._zeros(kind=torch.int64), self._zeros(kind=torch.int64)
-        self.position, self.order_seeds = self._zeros(kind=torch.int64), self._zeros(kind=torch.int64)  # in minibatches
-        self.is_regression, self.has_own_order = self._zeros(kind=torch.bool), self._zeros(kind=torch.bool)
-        self.validation_total, self.epoch_loss = self._zeros(kind=torch.float64), self._zeros(kind=torch.float64)
+        self.n_fit, self.n_validation = self.zeros(kind=torch.int64), self.zeros(kind=torch.int64)
+        self.position, self.order_seeds = self.zeros(kind=torch.int64), self.zeros(kind=torch.int64)  # in minibatches
+        self.is_regression, self.has_own_order = self.zeros(kind=torch.bool), self.zeros(kind=torch.bool)
+        self.validation_total, self.epoch_loss = self.zeros(kind=torch.float64), self.zeros(kind=torch.float64)
         # By row: its number in the pool and its label, as the group has them and in the order of the epoch.
-        self.rows, self.labels = self._zeros(n_rows, kind=torch.int32), self._zeros(n_rows)
-        self.epoch_rows, self.epoch_labels = self._zeros(n_rows, kind=torch.int32), self._zeros(n_rows)
+        self.rows, self.labels = self.zeros(n_rows, kind=torch.int32), self.zeros(n_rows)
+        self.epoch_rows, self.epoch_labels = self.zeros(n_rows, kind=torch.int32), self.zeros(n_rows)
         self.own_order: Tensor | None = None
         self._in_batch = torch.arange(shape.batch, device=self.device)
+        self.fused = FusedStep(self, products) if products else None
 
     @property
     def n_slots(self) -> int:
@@ -168,6 +178,8 @@ class SlotBank:
 
     def step(self) -> None:
         """One minibatch of every live slot that is not at the end of its epoch."""
+        if self.fused is not None:
+            return self.fused.step()
         start = self.position * self.shape.batch
         count = (self.n_fit - start).clamp(0, self.shape.batch) * self.rule.is_live
         mask = self._in_batch < count.unsqueeze(-1)
@@ -192,14 +204,23 @@ class SlotBank:
         loss = self.epoch_loss / self.n_fit.clamp(min=1)
         gain = validation = -loss
         if self.options.early_stopping:
-            gain = validation = self._validate(n_chunks)
+            gain = validation = self._validate(at_end, n_chunks)
         is_best = self.rule.update(at_end, loss, gain, validation)
         torch.where(is_best.unsqueeze(-1), self.flat, self.best_flat, out=self.best_flat)
         for value in (self.position, self.epoch_loss):
             value *= ~at_end
 
-    def _validate(self, n_chunks: int) -> Tensor:
-        """(P,) float64 accuracy or R² on the validation rows, summed up minibatch by minibatch."""
+    def _validate(self, at_end: Tensor, n_chunks: int) -> Tensor:
+        """(P,) float64 accuracy or R² on the validation rows; of the slots ``at_end`` at least."""
+        hits, residual = self.fused.validate(at_end, n_chunks) if self.fused else self._judge(n_chunks)
+        accuracy = hits / self.n_validation.clamp(min=1)
+        tiny = torch.finfo(torch.float64).tiny
+        constant = torch.where(residual == 0, 1.0, 0.0)
+        r2 = torch.where(self.validation_total == 0, constant, 1 - residual / self.validation_total.clamp_min(tiny))
+        return torch.where(self.is_regression, r2, accuracy)
+
+    def _judge(self, n_chunks: int) -> tuple[Tensor, Tensor]:
+        """(P,) float64 right answers and squared errors on the validation rows, summed up minibatch by minibatch."""
         hits = torch.zeros_like(self.epoch_loss)
         residual = torch.zeros_like(self.epoch_loss)
         for chunk in range(n_chunks):
@@ -211,11 +232,7 @@ class SlotBank:
             hits += (mask & (_classes(out) == labels)).sum(-1)
             if self.shape.layout.n_outputs == 1:
                 residual += torch.where(mask, (labels.double() - out.squeeze(-1).double()).square(), 0).sum(-1)
-        accuracy = hits / self.n_validation.clamp(min=1)
-        tiny = torch.finfo(torch.float64).tiny
-        constant = torch.where(residual == 0, 1.0, 0.0)
-        r2 = torch.where(self.validation_total == 0, constant, 1 - residual / self.validation_total.clamp_min(tiny))
-        return torch.where(self.is_regression, r2, accuracy)
+        return hits, residual
 
     def _gather(self, rows: Tensor, labels: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs (P, B, D) and labels (P, B) from each slot's place on; past its last row that row again."""
@@ -245,7 +262,7 @@ class SlotBank:
 
     def take_own_orders(self) -> None:
         """Make room for orders that are not hashes; they are set anew before each epoch."""
-        self.own_order = self._zeros(self.n_rows, kind=torch.int64)
+        self.own_order = self.zeros(self.n_rows, kind=torch.int64)
 
     def adopt(self, other: "SlotBank", moving: list[int], places: list[int]) -> None:
         """Move the probes in some slots of another bank of this shape into free slots of this one."""
@@ -262,7 +279,8 @@ class SlotBank:
         tensors = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
         return [tensor for tensor in tensors if not any(tensor is other for other in shared)] + [self.flat]
 
-    def _zeros(self, *size: int, kind: torch.dtype | None = None) -> Tensor:
+    def zeros(self, *size: int, kind: torch.dtype | None = None) -> Tensor:
+        """(P, *size), in the dtype of the arithmetic by default."""
         return torch.zeros(self.n_slots, *size, dtype=kind or self.dtype, device=self.device)
 
     def _column(self, values: list, kind: torch.dtype = torch.int64) -> Tensor:

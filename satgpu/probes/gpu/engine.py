@@ -14,6 +14,7 @@ from itertools import chain
 import torch
 
 from satgpu.probes.gpu.bank import BankShape, SlotBank
+from satgpu.probes.gpu.fused import choose_step, path_name
 from satgpu.probes.gpu.inputs import InputPool, ResidentGroup
 from satgpu.probes.gpu.memory import free_budget, is_out_of_memory
 from satgpu.probes.gpu.scoring import FinishedBatch
@@ -41,6 +42,8 @@ class SlotEngine:
         report: epochs, operations, slots and notices are added to it.
         memory_budget_bytes: 80 % of what is free by default; no limit on a CPU.
         n_slots: of one bank, if memory allows.
+        path: what computes minibatches, as ``choose_step`` takes it.
+        precision: of float32 products: ieee, tf32x3 or tf32.
     """
 
     def __init__(
@@ -52,11 +55,14 @@ class SlotEngine:
         report: TrainingReport,
         memory_budget_bytes: int | None = None,
         n_slots: int = BANK_SLOTS,
+        path: str = "auto",
+        precision: str = "ieee",
     ):
         self._subgroups = subgroups
         self._options, self._device, self._dtype, self._report = options, device, dtype, report
         self._budget_bytes = memory_budget_bytes
         self._n_slots = n_slots
+        self._path, self._precision = path, precision
         self._queues: dict[BankShape, deque[Waiting]] = {}
         self._untrained: list[ProbeResult] = []
         self._scored: list[FinishedBatch] = []
@@ -188,7 +194,7 @@ class SlotEngine:
     def _make_bank(self, shape: BankShape, queue: deque[Waiting]) -> bool:
         """Another bank for a network, if memory is left for one."""
         n_rows = max(resident.n_rows for resident, _ in queue)
-        per_slot = shape.bytes_per_slot(self._options, self._dtype, n_rows)
+        per_slot = shape.bytes_per_slot(self._options, self._dtype, n_rows, self._products(shape))
         left = self._bytes_left()
         pool = self._pools.get(shape.layout.units[0])
         if pool is None:
@@ -207,10 +213,17 @@ class SlotEngine:
             pool = self._pools[shape.layout.units[0]] = InputPool(
                 shape.layout.units[0], capacity, self._device, self._dtype
             )
-        bank = SlotBank(shape, self._options, n_slots, n_rows, pool)
+        products = self._products(shape)
+        bank = SlotBank(shape, self._options, n_slots, n_rows, pool, products)
+        self._report.path = path_name(products, self._precision)
         self._banks.append(RunningBank(bank, self._report, self._stream, self._graph_pool))
         self._report.slots = max(self._report.slots, sum(running.bank.n_slots for running in self._banks))
         return True
+
+    def _products(self, shape: BankShape) -> str:
+        """The products of a bank's Triton kernels; empty where torch computes its minibatches."""
+        step = choose_step(shape.layout, self._options, self._dtype, self._device, self._path)
+        return self._precision if step == "triton" else ""
 
     def _bytes_per_input(self, shape: BankShape) -> int:
         """Of one row of X."""
@@ -222,7 +235,9 @@ class SlotEngine:
             return free_budget(self._device)
         slots = sum(
             running.bank.n_slots
-            * running.bank.shape.bytes_per_slot(self._options, self._dtype, running.bank.n_rows)
+            * running.bank.shape.bytes_per_slot(
+                self._options, self._dtype, running.bank.n_rows, self._products(running.bank.shape)
+            )
             for running in self._banks
         )
         inputs = sum(pool.X.numel() * pool.X.element_size() for pool in self._pools.values())
