@@ -9,10 +9,11 @@ import synthetic
 from scipy import stats
 
 import satgpu
-from satgpu.answers.compare import contrast, contrasts, verdicts
+from satgpu.answers.compare import verdicts
 from satgpu.answers.discoveries import benjamini_hochberg, control_discoveries, hierarchical_q
 from satgpu.answers.moderated import moderated, prior
-from satgpu.answers.pairs import neighbouring_cells
+from satgpu.answers.pairs import neighbouring_cells, paired_rows
+from satgpu.answers.tables import contrasts, difference
 from satgpu.answers.types import Answer, Source, Unit, Verdict
 from satgpu.errors import UserError
 
@@ -148,20 +149,20 @@ def test_neighbours_are_alike_in_all_but_the_scale():
     assert neighbouring_cells(keys[["region"]]) is None
 
 
-def test_a_contrast_is_paired_by_replicate():
-    table = noisy(0.02, cells=6, replicates=4)
+def test_contrasts_are_paired_by_replicate_and_share_their_variance():
+    table = noisy(0.02, cells=30, replicates=4)
     shared = table["replicate"] * 0.05 * (table["encoder"] == "b")  # moves every cell of a replicate alike
-    table["test_accuracy"] += shared + 0.1 * ((table["scale_km"] == 300) & (table["encoder"] == "b"))
-    here = np.arange(6) == 2
-    gain = contrast(table, "a", "b", here, ~here)
-    assert gain.decided_above(0.05) and 0.1 in gain and gain.n == 4 and gain.unit is Unit.POINTS
-
-
-def test_contrasts_of_one_kind_share_their_variance():
-    values = 0.02 * np.random.default_rng(13).standard_normal((30, 3)) + 0.05
-    table, found = contrasts(values), moderated(values)
-    assert np.allclose(table["p"], found.p) and np.allclose(table["q"], benjamini_hochberg(found.p))
-    assert (table["low"] > 0).mean() > 0.5 and np.isnan(contrasts(np.array([[0.1], [0.2]]))["p"]).all()
+    table["test_accuracy"] += shared + 0.1 * ((table["scale_km"] <= 1500) & (table["encoder"] == "b"))
+    cells = [rows for _, rows in paired_rows(table, "a", "b", ["scale_km"]).groupby("scale_km")]
+    found = contrasts(list(zip(cells[:15], cells[15:], strict=True)))
+    gain = difference(found.iloc[0])
+    assert gain.decided_above(0.03) and 0.1 in gain and gain.n == 4 and gain.unit is Unit.POINTS
+    pivot = paired_rows(table, "a", "b", ["scale_km"]).pivot(index="scale_km", columns="replicate", values="difference")
+    rounding = 2 / (6 * 1800**2)
+    apart = moderated(pivot.to_numpy()[:15] - pivot.to_numpy()[15:], rounding_C=rounding)
+    assert np.allclose(found["p"], apart.p) and (found["df"] > 3).all()
+    alone = [tuple(rows[rows["replicate"] == 0] for rows in pair) for pair in zip(cells[:15], cells[15:], strict=True)]
+    assert contrasts(alone)["p"].isna().all()
 
 
 def test_an_empty_table_gives_an_empty_one():

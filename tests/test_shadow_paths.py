@@ -1,5 +1,7 @@
 """The whole CUDA path on the shadow device: it gives the CPU's numbers, and waits for the device only where it may."""
 
+import functools
+
 import pandas as pd
 import pytest
 import torch
@@ -13,6 +15,7 @@ from satgpu.probes import ProbeOptions
 from satgpu.probes.gpu.bank import SlotBank
 from satgpu.probes.gpu.scoring import FinishedBatch
 from satgpu.probes.gpu.turns import RunningBank
+from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign
 from satgpu.readouts.similarity import kernel_resolution
 
@@ -122,6 +125,17 @@ def test_read_outs_without_probes_give_the_cpus_numbers():
         found = satgpu.transfer_function(encoder, device="cuda:1", **sizes)
     assert on_gpu.l90 == pytest.approx(on_cpu.l90, rel=1e-4)
     assert found.share == pytest.approx(curve.share, rel=1e-5)
+
+
+@pytest.mark.parametrize("reader", ["mlp", "neighbours", "coordinates"])
+def test_every_reader_of_the_transfer_function_gives_the_cpus_shares(monkeypatch, reader):
+    monkeypatch.setattr(readers, "read_by_mlps", functools.partial(readers.read_by_mlps, max_iter=5))
+    sizes = {"n_labels": 60, "l_max": 2, "replicates": 1, "n_test": 60, "reader": reader}
+    on_cpu = satgpu.transfer_function(load_encoder("untrained-l4-w16-d8"), **sizes)
+    with shadow_cuda():
+        encoder = load_encoder("untrained-l4-w16-d8", device="cuda:1")
+        on_gpu = satgpu.transfer_function(encoder, device="cuda:1", **sizes)
+    assert on_gpu.share == pytest.approx(on_cpu.share, abs=1e-4)  # MLPs train in float32
 
 
 def _looks(bank):

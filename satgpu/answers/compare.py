@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from satgpu.answers.discoveries import FALSE_DISCOVERY_RATE, benjamini_hochberg
-from satgpu.answers.intervals import mean_interval
 from satgpu.answers.learning import luck_p
 from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.pairs import PairedCells, paired_cells
-from satgpu.answers.types import Estimate, Unit
 from satgpu.run.tables import typed
 
 FIRST, SECOND, UNDECIDED = "first", "second", "undecided"
@@ -113,46 +111,3 @@ def _mean(values_CR: np.ndarray) -> np.ndarray:
 def verdicts(difference: np.ndarray, q: np.ndarray, level: float = FALSE_DISCOVERY_RATE) -> np.ndarray:
     """"second", "first" or "undecided" for each cell."""
     return np.where(q < level, np.where(difference > 0, SECOND, FIRST), UNDECIDED).astype(object)
-
-
-def contrast(
-    table: pd.DataFrame,
-    first: str,
-    second: str,
-    here: pd.Series | np.ndarray,
-    there: pd.Series | np.ndarray,
-    by: Sequence[str] = ("scale_km",),
-    value: str = "test_accuracy",
-) -> Estimate:
-    """How much further ``second`` is ahead of ``first`` in one group of cells than in another, paired by replicate.
-
-    Each replicate gives one number, the mean difference over the cells ``here`` less that over the cells
-    ``there``, so that what a replicate does to all its cells drops out. Replicates that lack a cell are left out.
-
-    Args:
-        here, there: True for the cells of each group, in the order of the rows of ``compare(table, ..., by)``.
-
-    Returns:
-        Estimate in points; no interval for one replicate.
-    """
-    cells = paired_cells(table, first, second, list(by), value)
-    here, there = np.asarray(here, dtype=bool), np.asarray(there, dtype=bool)
-    gain_R = cells.difference_CR[here].mean(axis=0) - cells.difference_CR[there].mean(axis=0)
-    rounding = sum(cells.rounding_C[group].mean() / group.sum() for group in (here, there))
-    return mean_interval(gain_R, unit=Unit.POINTS, rounding=rounding)
-
-
-def contrasts(values_CR: np.ndarray) -> pd.DataFrame:
-    """Several contrasts of one kind at once, such as smallest less largest region on each continent.
-
-    Args:
-        values_CR: one row per contrast, one number per replicate, NaN where it is missing.
-
-    Returns:
-        DataFrame[difference, low, high, t, df, p, q, n_replicates], variances pooled over the rows.
-    """
-    found = moderated(np.asarray(values_CR, dtype=float))
-    low, high = found.interval()
-    p, df = found.p, np.where(found.n > 1, found.df, np.nan)
-    columns = {"difference": found.mean, "low": low, "high": high, "t": found.t, "df": df, "p": p}
-    return pd.DataFrame(columns | {"q": benjamini_hochberg(p), "n_replicates": found.n})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from satgpu.answers.intervals import mean_interval
 from satgpu.answers.sentences import own
 from satgpu.answers.tables import given
 from satgpu.answers.types import Answer, Censoring, Estimate, Unit, Verdict
@@ -36,9 +36,9 @@ def ratio(run: Run) -> tuple[Estimate, int] | None:
     gaps = (logs[run.pair[0]] - logs[run.pair[1]]).to_numpy()
     if len(gaps) < 3:
         return None
-    half = student.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
-    value, low, high = np.exp([gaps.mean(), gaps.mean() - half, gaps.mean() + half])
-    return Estimate(float(value), float(low), float(high), len(gaps)), len(both)
+    found = mean_interval(gaps)
+    value, low, high = np.exp([found.value, found.low, found.high]).tolist()
+    return Estimate(value, low, high, found.n), len(both)
 
 
 def median_edge(run: Run, encoder: str) -> Estimate | None:
