@@ -12,9 +12,9 @@ from satgpu.study.config import Config, parse_run
 from satgpu.study.looks import cell_key
 from satgpu.study.pipeline import prepare
 from satgpu.study.plan import Round, plan_units
+from satgpu.study.prepared import Speed
 from satgpu.study.ranks import Ranks
 from satgpu.study.rounds import undecided_cells
-from satgpu.study.study import Speed
 
 
 def _study(monkeypatch, flops_per_s, *words):

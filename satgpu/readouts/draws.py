@@ -18,7 +18,7 @@ _ELEMENTS = 1 << 27  # of one draw's embeddings: 1 GB in float64, and some times
 
 
 @dataclass(frozen=True)
-class Draw:
+class EmbeddedPlaces:
     """Places uniform by area and their embeddings; the first ``n`` are labelled, the last ones make the test.
 
     Args:
@@ -44,7 +44,7 @@ class Draw:
     Z_test = property(lambda self: self.Z_all[self.n_most : self.n_most + self.n_test])
     dim = property(lambda self: self.Z_all.shape[1])
 
-    def first(self, n: int) -> Draw:
+    def first(self, n: int) -> EmbeddedPlaces:
         """The same draw with fewer labels; test places stay."""
         return replace(self, n=n)
 
@@ -53,7 +53,9 @@ class Draw:
         return torch.Generator().manual_seed(derive_seed(self.seed, "transfer", *words, self.replicate))
 
 
-def draw_places(embedding: Callable, n: int, n_test: int, seed: int, replicate: int, device: torch.device) -> Draw:
+def draw_places(
+    embedding: Callable, n: int, n_test: int, seed: int, replicate: int, device: torch.device
+) -> EmbeddedPlaces:
     """A draw for ``n`` labels; with further places where a ceiling needs more than there are.
 
     Raises:
@@ -71,4 +73,4 @@ def draw_places(embedding: Callable, n: int, n_test: int, seed: int, replicate: 
     if missing > 0:
         further = uniform_on_sphere(missing, generator)
         places, Z = torch.cat([places, further]), torch.cat([Z, embedding(further)])
-    return Draw(places.to(device), Z.to(device), n, n_test, n, seed, replicate)
+    return EmbeddedPlaces(places.to(device), Z.to(device), n, n_test, n, seed, replicate)

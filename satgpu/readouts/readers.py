@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from satgpu.readouts.coordinates import gaussian_process
-from satgpu.readouts.draws import Draw
+from satgpu.readouts.draws import EmbeddedPlaces
 from satgpu.readouts.harmonic_fields import PRIORS, composite_fields, prior_power, single_degree_fields
 from satgpu.readouts.ridge import standardise
 
@@ -46,7 +46,7 @@ class Fields:
     l_max: int
 
 
-def draw_fields(draw: Draw, l_max: int, noise: float, fields_a_degree: int = _FIELDS_A_DEGREE) -> Fields:
+def draw_fields(draw: EmbeddedPlaces, l_max: int, noise: float, fields_a_degree: int = _FIELDS_A_DEGREE) -> Fields:
     """Random fields of every degree and of both priors, with label noise."""
     generator = draw.generator("fields")
     places = torch.cat([draw.places_deg, draw.test_deg]).double()
@@ -68,7 +68,7 @@ def pooled_r2(truth: Tensor, predicted: Tensor, groups: Tensor) -> np.ndarray:
     return (1 - pool[0] / pool[1]).cpu().numpy()
 
 
-def read_by_neighbours(draw: Draw, fields: Fields, noise: float) -> Tensor:
+def read_by_neighbours(draw: EmbeddedPlaces, fields: Fields, noise: float) -> Tensor:
     """(M, T) means over the nearest places in the standardised embedding, their number by leave-one-out."""
     to_standard = standardise(draw.Z.double())
     Z, Z_test = to_standard(draw.Z), to_standard(draw.Z_test)
@@ -86,7 +86,7 @@ def read_by_neighbours(draw: Draw, fields: Fields, noise: float) -> Tensor:
     return predicted
 
 
-def read_by_mlps(draw: Draw, fields: Fields, noise: float, **options: object) -> Tensor:
+def read_by_mlps(draw: EmbeddedPlaces, fields: Fields, noise: float, **options: object) -> Tensor:
     """(M, T) predictions of the notebook's MLP on standardised inputs, regression on the same noisy values.
 
     ``options`` are those of ``ProbeOptions``.
@@ -99,7 +99,7 @@ def read_by_mlps(draw: Draw, fields: Fields, noise: float, **options: object) ->
     return torch.as_tensor(probes.predict(to_standard(draw.Z_test).float())).T.double().to(fields.truth)
 
 
-def read_by_gaussian_process(draw: Draw, fields: Fields, noise: float) -> Tensor:
+def read_by_gaussian_process(draw: EmbeddedPlaces, fields: Fields, noise: float) -> Tensor:
     """(M, T) predictions from coordinates alone."""
     return gaussian_process(draw.places_deg, fields.labels, fields.groups, draw.test_deg, noise, fields.l_max)
 

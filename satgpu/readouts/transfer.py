@@ -20,7 +20,7 @@ from satgpu.geometry.sphere import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.coordinates import composite_bound, degree_known_bound
 from satgpu.readouts.degrees import half_wavelength_km
-from satgpu.readouts.draws import Draw, draw_places
+from satgpu.readouts.draws import EmbeddedPlaces, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS, prior_power
 from satgpu.readouts.learning_curve import predicted_share, spectrum_and_overlaps
@@ -201,12 +201,14 @@ def transfer_function(
     return LabelBudget(ladder, tuple(curves), np.mean(predicted, axis=0))
 
 
-def measure(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
+def measure(reader: str, draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
     """What one of READERS finds at one draw of places, with the ceiling beside it."""
     return _with_ceiling(_read(reader, draw, l_max, noise), draw, l_max)
 
 
-def measure_ladder(reader: str, draw: Draw, n_labels: Sequence[int], l_max: int, noise: float) -> list[Measured]:
+def measure_ladder(
+    reader: str, draw: EmbeddedPlaces, n_labels: Sequence[int], l_max: int, noise: float
+) -> list[Measured]:
     """What a reader finds at several numbers of labels of one draw; one ceiling serves those with too few places."""
     found: list[Measured] = []
     for n in sorted(n_labels, reverse=True):
@@ -319,7 +321,7 @@ def _coordinates() -> CheckedEmbedding:
     return embedding
 
 
-def _read(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
+def _read(reader: str, draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
     if reader == "linear":
         return _read_linearly(draw, l_max, noise)
     if reader == "mlp":
@@ -335,7 +337,7 @@ def _read(reader: str, draw: Draw, l_max: int, noise: float) -> Measured:
     return found
 
 
-def _read_with_mlps(draw: Draw, l_max: int, noise: float) -> Measured:
+def _read_with_mlps(draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
     """Some degrees; those between are interpolated, of which there are none below 6."""
     degrees = readers.measured_degrees(l_max)
     fields = readers.some_degrees(readers.draw_fields(draw, l_max, noise, readers.MLP_FIELDS), degrees)
@@ -344,7 +346,7 @@ def _read_with_mlps(draw: Draw, l_max: int, noise: float) -> Measured:
     return Measured(between, share[len(degrees) :], np.zeros(l_max, dtype=bool))
 
 
-def _read_linearly(draw: Draw, l_max: int, noise: float) -> Measured:
+def _read_linearly(draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
     generator = draw.generator("linear")
     curve = linear_curve(draw.Z, draw.Z_test, draw.places_deg, draw.test_deg, l_max, noise, generator)
     return Measured(
@@ -376,7 +378,7 @@ def _gain_of_twice(curve: LinearCurve, n: int, noise: float) -> tuple[float, flo
     return float((twice - once).max()), float((twice - once) @ per_degree) / capacity
 
 
-def _with_ceiling(found: Measured, draw: Draw, l_max: int) -> Measured:
+def _with_ceiling(found: Measured, draw: EmbeddedPlaces, l_max: int) -> Measured:
     """The ceiling from all places of the draw where the labelled ones are too few for it."""
     if found.ceiling is None or np.isnan(found.ceiling).any():
         ceiling, found.rank = ceiling_curve(draw.Z_all, draw.all_deg, l_max)

@@ -9,9 +9,9 @@ from rich.table import Table
 from satgpu.study.config import Config
 from satgpu.study.pipeline import prepare
 from satgpu.study.plan import FIT_SHARE, TYPICAL_EPOCHS, deal, flops_per_row
+from satgpu.study.prepared import PreparedStudy, Speed
 from satgpu.study.ranks import Ranks
 from satgpu.study.speed import calibrate, seconds
-from satgpu.study.study import Speed, Study
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Forecast:
     dealt_share: dict[int, float]  # processes -> the largest process's share of the work
 
 
-def forecast(study: Study, speed: Speed, processes: tuple[int, ...] = (1, 2, 4, 8)) -> Forecast:
+def forecast(study: PreparedStudy, speed: Speed, processes: tuple[int, ...] = (1, 2, 4, 8)) -> Forecast:
     """Walk the plan once."""
     probes: Counter[str] = Counter()
     points, largest, flops, encode_s = 0, 0, 0.0, 0.0
@@ -45,7 +45,7 @@ def forecast(study: Study, speed: Speed, processes: tuple[int, ...] = (1, 2, 4, 
     return Forecast(probes, points, largest, flops, encode_s, readouts_s, shares)
 
 
-def _largest_share(study: Study, processes: int) -> float:
+def _largest_share(study: PreparedStudy, processes: int) -> float:
     work = [sum(unit.cost_s() for unit in deal(study.units(), rank, processes)) for rank in range(processes)]
     return max(work) / sum(work) if sum(work) else 1.0
 

@@ -26,16 +26,16 @@ from satgpu.study.config import Config, differences, read_config
 from satgpu.study.interrupt import Interruption
 from satgpu.study.looks import LookPlan
 from satgpu.study.plan import plan_units
+from satgpu.study.prepared import PLAIN, PreparedStudy, StudyEncoder
 from satgpu.study.progress import RunProgress, spinner
 from satgpu.study.ranks import Ranks
 from satgpu.study.readouts import ReadoutRun
 from satgpu.study.rounds import rounds
 from satgpu.study.speed import with_plan
-from satgpu.study.study import PLAIN, Study, StudyEncoder
 from satgpu.study.training import ProbeRun
 
 
-def prepare(config: Config, ranks: Ranks) -> Study:
+def prepare(config: Config, ranks: Ranks) -> PreparedStudy:
     """Settle the device, the encoders and the looks. Writes nothing."""
     device = resolve_device(config.device, ranks.local_rank)
     encoders, specs, notice = _load_encoders(config, device)
@@ -44,7 +44,7 @@ def prepare(config: Config, ranks: Ranks) -> Study:
             EXPERIMENTS[name].needs()  # what is missing is told before anything is written
     _try_out(config, encoders)
     resolved = replace(config, device=device.type, encoders=specs)
-    return with_plan(Study(resolved, device, encoders, notice), ranks)
+    return with_plan(PreparedStudy(resolved, device, encoders, notice), ranks)
 
 
 def _try_out(config: Config, encoders: tuple[StudyEncoder, ...]) -> None:
@@ -163,7 +163,7 @@ def resume_command(command: list[str], path: Path) -> str:
     return shlex.join([*words, "--resume"])
 
 
-def _open(study: Study, path: Path, resume: bool, ranks: Ranks, facts: dict[str, Any]) -> RunFolder:
+def _open(study: PreparedStudy, path: Path, resume: bool, ranks: Ranks, facts: dict[str, Any]) -> RunFolder:
     """A new folder with its configuration, or the old one where it is the same study."""
     if ranks.rank == 0:
         folder = (
@@ -182,7 +182,7 @@ def _open(study: Study, path: Path, resume: bool, ranks: Ranks, facts: dict[str,
     return RunFolder.open_existing(path, ranks.rank, ranks.world_size)
 
 
-def _check_same_study(study: Study, path: Path) -> None:
+def _check_same_study(study: PreparedStudy, path: Path) -> None:
     changed = differences(read_config(path / "config.yaml"), study.config)
     if changed:
         raise UserError(
@@ -201,7 +201,9 @@ def _encoder_facts(loaded: StudyEncoder) -> dict[str, Any]:
     return loaded.encoder.provenance.as_dict() | {"role": loaded.role}
 
 
-def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console) -> None:
+def _measure(
+    study: PreparedStudy, folder: RunFolder, ranks: Ranks, interruption: Interruption, console: Console
+) -> None:
     """Steps 2 to 4: this process's share of the read-outs, and of the probes round by round."""
     done = folder.finished_tasks()
     readouts = ReadoutRun(study, folder, done, ranks)
@@ -223,7 +225,7 @@ def _measure(study: Study, folder: RunFolder, ranks: Ranks, interruption: Interr
         console.print(notice, style="yellow")
 
 
-def _facts(study: Study, command: list[str], started: float) -> dict[str, Any]:
+def _facts(study: PreparedStudy, command: list[str], started: float) -> dict[str, Any]:
     """What ``environment.json`` holds from the start; the end adds when, how long and how many."""
     return {
         "versions": package_versions(),

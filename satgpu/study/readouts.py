@@ -16,7 +16,7 @@ from satgpu.geometry import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
 from satgpu.readouts.degrees import half_wavelength_km
-from satgpu.readouts.draws import Draw, draw_places
+from satgpu.readouts.draws import EmbeddedPlaces, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS
 from satgpu.readouts.map import resolution_map
@@ -24,11 +24,11 @@ from satgpu.readouts.transfer import Measured, measure
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import MapRow, ReadoutDoneRow, ReadoutRow, SimilarityRow, TransferRow
 from satgpu.study.interrupt import Interruption
+from satgpu.study.prepared import PreparedStudy, Reading
 from satgpu.study.progress import RunProgress
 from satgpu.study.ranks import Ranks
-from satgpu.study.study import Reading, Study
 
-Reader = Callable[[Reading, Any, Study], Sequence[ReadoutRow]]
+Reader = Callable[[Reading, Any, PreparedStudy], Sequence[ReadoutRow]]
 READERS: dict[str, Reader] = {}
 
 
@@ -50,7 +50,7 @@ def reads(experiment: str) -> Callable[[Reader], Reader]:
 class ReadoutRun:
     """The read-outs of this process that are not done yet."""
 
-    def __init__(self, study: Study, folder: RunFolder, done: set[str], ranks: Ranks):
+    def __init__(self, study: PreparedStudy, folder: RunFolder, done: set[str], ranks: Ranks):
         readings = [item for item in study.share(ranks) if isinstance(item, Reading)]
         self.study, self.folder = study, folder
         self.total = len(readings)
@@ -85,7 +85,7 @@ class ReadoutRun:
 
 
 @reads("similarity")
-def similarity(reading: Reading, options: Any, study: Study) -> list[SimilarityRow]:
+def similarity(reading: Reading, options: Any, study: PreparedStudy) -> list[SimilarityRow]:
     """Rings around places, or great circles."""
     task, encoder = reading.task, reading.encoder.encoder
     if task.part == "distances":
@@ -98,14 +98,14 @@ def similarity(reading: Reading, options: Any, study: Study) -> list[SimilarityR
 
 
 @reads("transfer")
-def transfer(reading: Reading, options: Any, study: Study) -> list[TransferRow]:
+def transfer(reading: Reading, options: Any, study: PreparedStudy) -> list[TransferRow]:
     """Shares of every degree by the reader that the task names."""
     by_part = {"linear": _read_linearly, "mlp": _read_by_mlps, "coordinates": _read_coordinates, "seeds": _read_seeds}
     return by_part[reading.task.part](reading, options, study)
 
 
 def _read_linearly(
-    reading: Reading, options: Any, study: Study, encoder: Encoder | None = None, **head: Any
+    reading: Reading, options: Any, study: PreparedStudy, encoder: Encoder | None = None, **head: Any
 ) -> list[TransferRow]:
     """Every number of labels, from one draw of places and one embedding of them."""
     draw = _draw(reading, options, study, max(options.n_labels), encoder)
@@ -116,7 +116,7 @@ def _read_linearly(
     return rows
 
 
-def _read_seeds(reading: Reading, options: Any, study: Study) -> list[TransferRow]:
+def _read_seeds(reading: Reading, options: Any, study: PreparedStudy) -> list[TransferRow]:
     """Other weights of an untrained encoder, so that its kind has an interval of its own."""
     name, rows = reading.encoder.name, []
     if not name.startswith("untrained-") or "-seed" in name:
@@ -127,7 +127,7 @@ def _read_seeds(reading: Reading, options: Any, study: Study) -> list[TransferRo
     return rows
 
 
-def _read_by_mlps(reading: Reading, options: Any, study: Study) -> list[TransferRow]:
+def _read_by_mlps(reading: Reading, options: Any, study: PreparedStudy) -> list[TransferRow]:
     """Some degrees, two fields each, by the study's own probe on standardised inputs."""
     degrees = np.array([d for d in options.resolved("mlp_degrees", study.device.type) if 0 < d <= options.l_max])
     if not len(degrees):
@@ -144,7 +144,7 @@ def _read_by_mlps(reading: Reading, options: Any, study: Study) -> list[Transfer
     return _transfer_rows(reading, options, found, degrees=degrees, **facts)
 
 
-def _read_coordinates(reading: Reading, options: Any, study: Study) -> list[TransferRow]:
+def _read_coordinates(reading: Reading, options: Any, study: PreparedStudy) -> list[TransferRow]:
     """What places alone allow, once a study: no encoder has a part in it."""
     if reading.encoder is not study.encoders[0]:
         return []
@@ -159,7 +159,7 @@ def _read_coordinates(reading: Reading, options: Any, study: Study) -> list[Tran
     return rows
 
 
-def _draw(reading: Reading, options: Any, study: Study, n: int, encoder: Any = None) -> Draw:
+def _draw(reading: Reading, options: Any, study: PreparedStudy, n: int, encoder: Any = None) -> EmbeddedPlaces:
     """The draw of places of this replicate, embedded: the same places for every encoder."""
     embedding = CheckedEmbedding(encoder or reading.encoder.encoder, study.device)
     return draw_places(embedding, n, options.n_test, reading.task.seed, reading.task.replicate, study.device)
@@ -187,7 +187,7 @@ def _transfer_rows(
 
 
 @reads("map")
-def local_map(reading: Reading, options: Any, study: Study) -> list[MapRow]:
+def local_map(reading: Reading, options: Any, study: PreparedStudy) -> list[MapRow]:
     """Shares by place, scale and direction."""
     found = resolution_map(
         reading.encoder.encoder,

@@ -9,13 +9,13 @@ from satgpu.experiments import EXPERIMENTS
 from satgpu.run.folder import RunFolder
 from satgpu.study.looks import cell_key
 from satgpu.study.plan import Round
+from satgpu.study.prepared import PreparedStudy
 from satgpu.study.ranks import Ranks
-from satgpu.study.study import Study
 
 Cells = Mapping[str, frozenset[tuple]]
 
 
-def rounds(study: Study, folder: RunFolder, ranks: Ranks) -> Iterator[Round]:
+def rounds(study: PreparedStudy, folder: RunFolder, ranks: Ranks) -> Iterator[Round]:
     """The rounds of a study: each is to be finished by all processes before the next is asked for."""
     undecided = None
     for look in range(len(study.plan.looks)):
@@ -26,7 +26,7 @@ def rounds(study: Study, folder: RunFolder, ranks: Ranks) -> Iterator[Round]:
         yield Round(study.plan.replicates_of(look), undecided)
 
 
-def undecided_cells(study: Study, results: pd.DataFrame, look: int) -> Cells:
+def undecided_cells(study: PreparedStudy, results: pd.DataFrame, look: int) -> Cells:
     """By experiment, the cells that no look before ``look`` has decided for the compared pair.
 
     Args:
@@ -46,7 +46,7 @@ def undecided_cells(study: Study, results: pd.DataFrame, look: int) -> Cells:
     return found
 
 
-def _undecided(study: Study, rows: pd.DataFrame, pair: list[str], by: list[str], look: int) -> set[tuple]:
+def _undecided(study: PreparedStudy, rows: pd.DataFrame, pair: list[str], by: list[str], look: int) -> set[tuple]:
     """Without a pair to compare, or a score in common, every cell."""
     everything = {cell_key(cell) for cell in rows[by].drop_duplicates().itertuples(index=False, name=None)}
     try:

@@ -15,7 +15,7 @@ from satgpu.probes import ProbeResult
 from satgpu.run.rows import PredictionRow, ProbeRow
 from satgpu.study.config import Config
 from satgpu.study.plan import Unit
-from satgpu.study.study import row_id
+from satgpu.study.prepared import row_id
 
 # A probe has learned when its training accuracy beats the majority class by this many standard errors.
 LEARNED_STANDARD_ERRORS = 3.0

@@ -9,14 +9,14 @@ from satgpu.geometry import uniform_on_sphere
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
 from satgpu.study.looks import Look, LookPlan
 from satgpu.study.plan import NOMINAL_FLOPS_PER_S, TYPICAL_FEATURES, flops_per_row, plan_readouts, plan_units
+from satgpu.study.prepared import PreparedStudy, Speed
 from satgpu.study.ranks import Ranks
-from satgpu.study.study import Speed, Study
 
 ROWS, PROBES, EPOCHS, POINTS = 4200, 16, 4, 4000
 FIT_SHARE_OF_TRAINING = 0.9
 
 
-def calibrate(study: Study) -> Speed:
+def calibrate(study: PreparedStudy) -> Speed:
     """Train a few probes for a few epochs and encode a few points with each encoder: a second or two."""
     generator = torch.Generator().manual_seed(0)
     seconds = _training_s(study, generator)
@@ -32,7 +32,7 @@ def calibrate(study: Study) -> Speed:
     return Speed(work / seconds, points_per_s)
 
 
-def _training_s(study: Study, generator: torch.Generator) -> float:
+def _training_s(study: PreparedStudy, generator: torch.Generator) -> float:
     group = ProbeGroup(
         X=torch.randn(ROWS, TYPICAL_FEATURES, generator=generator).to(study.device),
         Y=torch.randint(2, (PROBES, ROWS), generator=generator),
@@ -50,7 +50,7 @@ def _training_s(study: Study, generator: torch.Generator) -> float:
     return time.perf_counter() - start
 
 
-def seconds(study: Study, speed: Speed) -> tuple[float, float]:
+def seconds(study: PreparedStudy, speed: Speed) -> tuple[float, float]:
     """What one process needs: for the read-outs of one replicate, and for its probes."""
     slowness = NOMINAL_FLOPS_PER_S / speed.flops_per_s
     sizes = study.config.probes.hidden_layer_sizes
@@ -62,7 +62,7 @@ def seconds(study: Study, speed: Speed) -> tuple[float, float]:
     return readouts_s, probes_s
 
 
-def with_plan(study: Study, ranks: Ranks) -> Study:
+def with_plan(study: PreparedStudy, ranks: Ranks) -> PreparedStudy:
     """The study with its looks fixed: as asked for, or as many as the minutes allow at the speed of this device."""
     config, speed = study.config, None
     if config.replicates == "auto" and not config.looks:

@@ -70,7 +70,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Study:
+class PreparedStudy:
     """A run with device, encoders and looks decided."""
 
     config: Config
