@@ -13,8 +13,9 @@ class UserError(ValueError):
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the nearest of ``choices``, or an empty string."""
-    near = difflib.get_close_matches(value, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    named = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(value.lower(), named, n=1, cutoff=0.6)
+    return f"; did you mean {named[near[0]]!r}?" if near else ""
 
 
 def refuse_repeats(option: str, values: Iterable[object]) -> None:

@@ -100,6 +100,8 @@ def test_differences_name_what_changes_a_number():
         (["--devices", "0"], "devices is 0"),
         (["--memory_budget_gb", "-1"], "memory_budget_gb is -1"),
         (["--prot", "both"], "unknown option '--prot'; did you mean '--protocol'"),
+        (["--resume"], "--resume continues the run in --out; give its folder"),
+        (["--experiments", "SWEET_SPOT"], "did you mean 'sweet_spot'"),
         (["--minutes", "1:30"], "--minutes, line 1: YAML reads 1:30 as 90"),
         (["--sweet_spot", "{n_points: 010}"], "--sweet_spot, line 1: YAML reads 010 as 8"),
         (["--scale_region.centers=[[NO, 10, 60]]"], "YAML reads NO as False"),

@@ -68,6 +68,7 @@ def test_a_pipe_that_nobody_reads_ends_quietly(finished, monkeypatch, capsys, wo
         (["summarize", "nowhere"], "nowhere: no such file"),
         (["summarize", "--ot", "x"], "--ot"),
         (["summarize", str(NO_RUN)], "missing column(s) task_id, experiment, protocol, encoder, role and others"),
+        (["summarize", "nowhere", "nowhere/"], "the comparison holds"),
         (["extract-location", "a"], "the following arguments are required: out"),
         (["gate", "nosuch"], "unknown encoder 'nosuch'"),
         (["gate", "--small", "xyz", "--out", "no/such/folder.md"], "no/such/folder.md: there is no such folder"),
@@ -223,6 +224,17 @@ def test_an_array_of_any_make_is_taken_for_its_numbers(kind):
 def test_what_holds_no_numbers_is_refused(values, message):
     with pytest.raises(UserError, match=message):
         as_tensor(values, "X")
+
+
+def test_a_study_takes_one_name_paths_and_numbers_of_any_make():
+    assert satgpu.Study("xyz").config.encoders == ("xyz",)
+    assert satgpu.Study([WEIGHTS, "xyz"]).config.encoders == (str(WEIGHTS), "xyz")
+    config = satgpu.Study(["xyz"], replicates=np.int64(2), sweet_spot={"scales_km": np.array([300.0, 500.0])}).config
+    assert config.replicates == 2 and config.parts["sweet_spot"].scales_km == (300.0, 500.0)
+    assert satgpu.Study(["xyz"], sweet_spot={"scales_km": range(300, 500, 100)}).config.parts["sweet_spot"].scales_km
+    for encoders in (None, [], ()):
+        with pytest.raises(UserError, match="encoders is empty; name at least one, or auto"):
+            satgpu.Study(encoders)
 
 
 READ_BACK = {

@@ -14,7 +14,7 @@ from satgpu.answers.across_runs import encoder_differences, run_differences
 from satgpu.answers.resolution import effective
 from satgpu.answers.tables import difference
 from satgpu.answers.types import Estimate, Unit
-from satgpu.errors import UserError
+from satgpu.errors import UserError, refuse_repeats
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, read_run
 
@@ -38,10 +38,11 @@ def compare_runs(folders: Sequence[Path], out: Path) -> list[Path]:
         across runs of one seed), ``comparison.md``, ``comparison.png``, ``.svg``.
 
     Raises:
-        UserError: fewer than two runs, or a folder without results.
+        UserError: fewer than two runs, one of them twice, or a folder without results.
     """
     if len(folders) < 2:
         raise UserError(f"comparing needs at least two run folders; got {len(folders)}")
+    refuse_repeats("the comparison", [str(Path(folder).resolve()) for folder in folders])
     out = Path(out)
     views = _named([run.under(protocol) for run in map(read_run, folders) for protocol in run.protocols])
     out.mkdir(parents=True, exist_ok=True)

@@ -43,13 +43,14 @@ class Study:
 
     def __init__(
         self,
-        encoders: Sequence[str] = ("auto",),
+        encoders: str | Sequence[str] = ("auto",),
         device: str = "auto",
         out: str | Path | None = None,
         **options: Any,
     ):
         given = {name: asdict(value) if is_dataclass(value) else value for name, value in options.items()}
-        self.config = config_from({"encoders": list(encoders), "device": device, **given})
+        names = [encoders] if isinstance(encoders, str | Path) else list(encoders or ())
+        self.config = config_from({"encoders": names, "device": device, **given})
         self.path = None if out is None else Path(out).expanduser()
 
     def run(self, report: bool = True, progress: bool = True) -> Study:

@@ -109,9 +109,11 @@ class Config:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [_plain(one) for one in value]
-    return value
+    if hasattr(value, "tolist"):  # a number or an array of NumPy or torch
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else value
 
 
 def make_parser(prog: str) -> ArgumentParser:
@@ -163,6 +165,8 @@ def _config(values: Any) -> tuple[Config, dict[str, Any]]:
     options = vars(values)
     how = {name: options.pop(name) for name in ("out", "resume", "dry_run", "report")}
     options.pop("config")
+    if how["resume"] and not how["out"]:
+        raise UserError("--resume continues the run in --out; give its folder")
     for name in ("encoders", "experiments"):
         options[name] = tuple(options[name])
     parts = {name: options.pop(name) for name in EXPERIMENTS}
