@@ -24,6 +24,9 @@ KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
 # so that the two protocols differ in geometry and not in what is asked.
 GLOBAL_LAT_RANGE_DEG = (-60.0, 60.0)
 
+Place = tuple[float, float]  # longitude and latitude in degrees
+Size = float | Tensor | None  # a scale or width in kilometres; None for a real field
+
 
 class Protocol(ABC):
     """How places, labels and repetitions are made.
@@ -49,7 +52,7 @@ class Protocol(ABC):
         """n points between 60°S and 60°N."""
 
     @abstractmethod
-    def region(self, center_deg: tuple[float, float], span_deg: float, n: int, seed: int) -> Points:
+    def region(self, center_deg: Place, span_deg: float, n: int, seed: int) -> Points:
         """n points in the region of width ``span_deg`` around a centre."""
 
     @abstractmethod
@@ -58,19 +61,14 @@ class Protocol(ABC):
 
     @abstractmethod
     def labels(
-        self,
-        pattern: Pattern,
-        lonlat_deg: Tensor,
-        size_km: float | Tensor | None,
-        seed: int,
-        center_deg: tuple[float, float] | None = None,
+        self, pattern: Pattern, lonlat_deg: Tensor, size_km: Size, seed: int, center_deg: Place | None = None
     ) -> Tensor:
         """Labels (n,) of a draw: ``seed`` turns the pattern and makes its noise.
 
         Args:
             pattern: what to draw.
             lonlat_deg: (n, 2).
-            size_km: its scale or width; None for a real field.
+            size_km: its scale or width.
             seed: of the draw.
             center_deg: of the region that the points lie in; None for the globe.
         """
@@ -95,7 +93,7 @@ class Geodesic(Protocol):
     def globe(self, n: int, seed: int) -> Points:
         return Points("box", n, seed, lat_range_deg=GLOBAL_LAT_RANGE_DEG)
 
-    def region(self, center_deg: tuple[float, float], span_deg: float, n: int, seed: int) -> Points:
+    def region(self, center_deg: Place, span_deg: float, n: int, seed: int) -> Points:
         """A cap whose diameter is the span."""
         return Points("cap", n, seed, center_deg=center_deg, radius_km=span_deg / 2 * KM_PER_DEGREE)
 
@@ -106,12 +104,7 @@ class Geodesic(Protocol):
         return places, on_ring(places[:, None], distances, n_bearings, generator)
 
     def labels(
-        self,
-        pattern: Pattern,
-        lonlat_deg: Tensor,
-        size_km: float | Tensor | None,
-        seed: int,
-        center_deg: tuple[float, float] | None = None,
+        self, pattern: Pattern, lonlat_deg: Tensor, size_km: Size, seed: int, center_deg: Place | None = None
     ) -> Tensor:
         if center_deg is not None and pattern.in_region:
             return pattern.in_region(lonlat_deg, size_km, center_deg, _turning(seed))
@@ -148,7 +141,7 @@ class Notebook(Protocol):
     def globe(self, n: int, seed: int) -> Points:
         return Points("notebook", n, seed, lat_range_deg=GLOBAL_LAT_RANGE_DEG)
 
-    def region(self, center_deg: tuple[float, float], span_deg: float, n: int, seed: int) -> Points:
+    def region(self, center_deg: Place, span_deg: float, n: int, seed: int) -> Points:
         """A square in degrees, cut where the notebook cut it."""
         lon_range_deg, lat_range_deg = notebook.region_box(center_deg, span_deg)
         return Points("notebook", n, seed, lon_range_deg=lon_range_deg, lat_range_deg=lat_range_deg)
@@ -159,12 +152,7 @@ class Notebook(Protocol):
         return places, notebook.notebook_rings(distances_km, notebook.BEARINGS, notebook.REFERENCE_DEG)[None]
 
     def labels(
-        self,
-        pattern: Pattern,
-        lonlat_deg: Tensor,
-        size_km: float | Tensor | None,
-        seed: int,
-        center_deg: tuple[float, float] | None = None,
+        self, pattern: Pattern, lonlat_deg: Tensor, size_km: Size, seed: int, center_deg: Place | None = None
     ) -> Tensor:
         """The same at every seed; a boundary's noise follows the points in their own stream."""
         if pattern.in_degrees is None:

@@ -58,36 +58,24 @@ def fused_adam(
         n_rows: of the minibatch.
     """
     no_tensors: list[Tensor] = []
-    torch._fused_adam_(
-        state.weights,
-        weight_grads,
-        state.weight_m,
-        state.weight_v,
-        no_tensors,
-        state.no_correction,
-        lr=step_size,
-        beta1=settings.beta_1,
-        beta2=settings.beta_2,
-        weight_decay=settings.alpha / n_rows,
-        eps=settings.epsilon,
-        amsgrad=False,
-        maximize=False,
-    )
-    torch._fused_adam_(
-        state.biases,
-        bias_grads,
-        state.bias_m,
-        state.bias_v,
-        no_tensors,
-        state.no_correction,
-        lr=step_size,
-        beta1=settings.beta_1,
-        beta2=settings.beta_2,
-        weight_decay=0.0,
-        eps=settings.epsilon,
-        amsgrad=False,
-        maximize=False,
-    )
+    decayed = (state.weights, weight_grads, state.weight_m, state.weight_v, settings.alpha / n_rows)
+    plain = (state.biases, bias_grads, state.bias_m, state.bias_v, 0.0)
+    for parameters, grads, m, v, weight_decay in (decayed, plain):
+        torch._fused_adam_(
+            parameters,
+            grads,
+            m,
+            v,
+            no_tensors,
+            state.no_correction,
+            lr=step_size,
+            beta1=settings.beta_1,
+            beta2=settings.beta_2,
+            weight_decay=weight_decay,
+            eps=settings.epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def step_sizes(learning_rate: float, options: ProbeOptions, steps_before: int, n_steps: int) -> list[float]:

@@ -65,12 +65,6 @@ TARGET_BEGIN("avx512f,avx512vl,avx512dq,fma")
 #include "fused_kernel.h"
 #include "fused_epoch.h"
 TARGET_END
-#undef NAMESPACE
-#undef NAME
-#undef LANES
-#undef FORWARD_ROWS
-#undef GRADIENT_ROWS
-#undef PEAK_CHAINS
 #undef KEEP
 
 #define KEEP(x) asm volatile("" : "+x"(x))
@@ -84,12 +78,6 @@ TARGET_BEGIN("avx2,fma")
 #include "fused_kernel.h"
 #include "fused_epoch.h"
 TARGET_END
-#undef NAMESPACE
-#undef NAME
-#undef LANES
-#undef FORWARD_ROWS
-#undef GRADIENT_ROWS
-#undef PEAK_CHAINS
 #define PLAIN_ROWS 6
 #else
 #define KEEP(x) asm volatile("" : "+w"(x))

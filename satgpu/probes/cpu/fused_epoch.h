@@ -217,3 +217,11 @@ static double peak(double seconds) {
 const Functions functions = {NAME, PANEL, packed_floats, workspace_floats, epoch, outputs, pack_rows, pack, peak};
 
 }  // namespace NAMESPACE
+
+// The next instruction set brings its own.
+#undef NAMESPACE
+#undef NAME
+#undef LANES
+#undef FORWARD_ROWS
+#undef GRADIENT_ROWS
+#undef PEAK_CHAINS
