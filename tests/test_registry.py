@@ -8,7 +8,7 @@ import pytest
 from study import run_study, write_config
 
 from satgpu.errors import UserError
-from satgpu.experiments import EXPERIMENTS, experiment, title_of
+from satgpu.experiments import EXPERIMENTS, experiment
 from satgpu.experiments.make import Draw, field, global_points, readout_task, task_set
 from satgpu.run.rows import TABLES, ReadoutRow, table
 from satgpu.study.config import Config, parse_run
@@ -20,7 +20,7 @@ def dummies():
     """Two experiments that satgpu doesn't have, one of each kind, and gone again afterwards."""
     before = dict(EXPERIMENTS)
 
-    @experiment("bands", title="Bands", summary="stripes of one width", section=900, factors={"scale_km": "scale (km)"})
+    @experiment("bands", summary="stripes of one width", section=900, factors=("scale_km",))
     @dataclass(frozen=True)
     class Bands:
         scale_km: float = 3000.0
@@ -33,7 +33,7 @@ def dummies():
     class NormRow(ReadoutRow):
         norm: float
 
-    @experiment("norms", title="Norms", summary="length of embeddings", section=910, table="norms", default=False)
+    @experiment("norms", summary="length of embeddings", section=910, table="norms", default=False)
     @dataclass(frozen=True)
     class Norms:
         places: int = 5
@@ -72,7 +72,6 @@ def test_lists_follow_from_the_entry(dummies):
     config, _ = parse_run(["--experiments", "norms", "--norms.places", "3"], "satgpu")
     assert config.parts["norms"].places == 3
     assert "bands" in Config().experiments and "norms" not in Config().experiments
-    assert title_of("bands") == "Bands" and title_of("patterns_wavelength") == "Patterns at equal wavelength"
 
 
 def test_half_of_a_read_outs_rows_never_count(dummies, tmp_path):

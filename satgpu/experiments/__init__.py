@@ -1,11 +1,11 @@
 """One file per section of the study: what to read from the encoders, at which places and scales.
 
 Every file in this folder is imported, and a file that holds an experiment
-registers it with ``@experiment``: options, ``--help``, plans, tables and titles
-follow from that entry. To add one:
+registers it with ``@experiment``: options, ``--help``, plans and tables follow
+from that entry. To add one:
 
 * **With probes.** A file here with a frozen dataclass of options under
-  ``@experiment("name", title=..., summary=..., section=..., factors={column: heading})``
+  ``@experiment("name", summary=..., section=..., factors=(column, ...))``
   and a method ``task_sets(draw)`` that yields ``TaskSet``s, built with the functions of
   ``make`` (``coastline.py`` is the shortest). Nothing else is needed to run it: its rows
   go to ``results.csv``.
@@ -26,7 +26,7 @@ import importlib
 import pkgutil
 
 from satgpu.experiments.make import Draw
-from satgpu.experiments.registry import EXPERIMENTS, Experiment, default_experiments, experiment, title_of
+from satgpu.experiments.registry import EXPERIMENTS, Experiment, default_experiments, experiment
 from satgpu.experiments.tasks import Field, ReadoutTask, Region, TaskSet
 
 for _module in pkgutil.iter_modules(__path__):
@@ -42,5 +42,4 @@ __all__ = [
     "TaskSet",
     "default_experiments",
     "experiment",
-    "title_of",
 ]

@@ -10,10 +10,9 @@ from satgpu.experiments.tasks import TaskSet
 
 @experiment(
     "boundaries",
-    title="Boundaries",
     summary="one boundary of six widths",
     section=60,
-    factors={"width_km": "width (km)"},
+    factors=("width_km",),
 )
 @dataclass(frozen=True)
 class Boundaries:

@@ -20,10 +20,9 @@ def land_mask() -> None:
 
 @experiment(
     "coastline",
-    title="Land or ocean",
     summary="land or ocean, a real field",
     section=80,
-    factors={"pattern": "field"},
+    factors=("pattern",),
     default=False,
     needs=land_mask,
 )

@@ -15,10 +15,8 @@ SECONDS_PER_PLACE = 1.5
 
 @experiment(
     "map",
-    title="Map of the local resolution",
     summary="finest scale read around places all over the Earth, by direction",
     section=2,
-    factors={"place": "place"},
     table="map",
 )
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ CLASS_PATTERNS = ("checkerboard", "horizontal_stripes", "vertical_stripes", "dia
 
 @experiment(
     "patterns",
-    title="Patterns",
     summary="five shapes at five sizes",
     section=30,
-    factors={"pattern": "pattern", "scale_km": "scale (km)"},
-    series={"patterns_wavelength": "Patterns at equal wavelength"},
+    factors=("pattern", "scale_km"),
+    series=("patterns_wavelength",),
 )
 @dataclass(frozen=True)
 class Patterns:

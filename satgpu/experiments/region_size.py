@@ -10,10 +10,9 @@ from satgpu.experiments.tasks import Region, TaskSet
 
 @experiment(
     "region_size",
-    title="Region size",
     summary="one size in regions of 8 widths",
     section=20,
-    factors={"sampling": "sampling", "span_deg": "span (°)"},
+    factors=("sampling", "span_deg"),
 )
 @dataclass(frozen=True)
 class RegionSize:

@@ -1,7 +1,7 @@
 """The one list of experiments: an entry each, from which every other list is derived."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -10,27 +10,25 @@ class Experiment:
 
     Args:
         name: in options, tables and file names.
-        title: in reports.
         options: the dataclass of its options; it holds ``task_sets`` (probes) or ``readouts`` (no probes).
         summary: one line for ``--help``.
-        section: its place among the others: plans, pages and lists follow this number.
-        factors: columns that are varied, with their headings in tables.
+        section: its place among the others: plans and lists follow this number.
+        factors: columns that are varied from probe to probe: together they tell one cell of its table from another.
         table: the table that its rows go to (see ``satgpu.run.rows``).
         default: part of a run that doesn't say which experiments it wants.
         needs: raises ``UserError`` where something that it needs is missing.
-        series: further names that its rows carry in the table, with their titles.
+        series: further names that its rows carry in the table.
     """
 
     name: str
-    title: str
     options: type
     summary: str
     section: int
-    factors: Mapping[str, str] = field(default_factory=dict)
+    factors: tuple[str, ...] = ()
     table: str = "results"
     default: bool = True
     needs: Callable[[], object] | None = None
-    series: Mapping[str, str] = field(default_factory=dict)
+    series: tuple[str, ...] = ()
 
     @property
     def trains_probes(self) -> bool:
@@ -56,15 +54,3 @@ def experiment(name: str, **facts) -> Callable[[type], type]:
 def default_experiments() -> tuple[str, ...]:
     """Names of the experiments that a run holds unless told otherwise."""
     return tuple(name for name, entry in EXPERIMENTS.items() if entry.default)
-
-
-def title_of(name: str) -> str:
-    """The title of an experiment, or of a series of one; the name itself where it is unknown.
-
-    >>> title_of("sweet_spot")
-    'Sweet spot'
-    """
-    titles = {name: entry.title for name, entry in EXPERIMENTS.items()}
-    for entry in EXPERIMENTS.values():
-        titles |= entry.series
-    return titles.get(name, name)

@@ -14,10 +14,9 @@ from satgpu.geometry import EARTH_AREA_KM2, Points, cap_radius_km, uniform_on_sp
 
 @experiment(
     "resolution",
-    title="Scale read by probes",
     summary="the smallest scale that a probe reads, at constant points per cell",
     section=70,
-    factors={"sampling": "sampling", "scale_km": "scale (km)"},
+    factors=("sampling", "scale_km"),
     # In caps it measures when early stopping gives up, on the globe the number of points: the transfer function and
     # the map have taken its place.
     default=False,

@@ -11,10 +11,9 @@ from satgpu.experiments.tasks import Region, TaskSet
 
 @experiment(
     "scale_region",
-    title="Scale and region",
     summary="sizes and regions on three continents",
     section=40,
-    factors={"region": "region", "span_deg": "span (°)", "scale_km": "scale (km)"},
+    factors=("region", "span_deg", "scale_km"),
 )
 @dataclass(frozen=True)
 class ScaleRegion:

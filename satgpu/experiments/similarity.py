@@ -13,10 +13,8 @@ SECONDS_PER_POINT = 5e-5  # of an embedding, and of its share of the cosines
 
 @experiment(
     "similarity",
-    title="Embedding similarity",
     summary="cosine similarity against distance",
     section=50,
-    factors={"distance_km": "distance (km)"},
     table="similarity",
 )
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from satgpu.experiments.tasks import TaskSet
 
 @experiment(
     "sweet_spot",
-    title="Sweet spot",
     summary="checkerboards of 25 sizes",
     section=10,
-    factors={"scale_km": "scale (km)"},
+    factors=("scale_km",),
 )
 @dataclass(frozen=True)
 class SweetSpot:

@@ -23,10 +23,8 @@ AUTO = {
 
 @experiment(
     "transfer",
-    title="Transfer function",
     summary="share of each harmonic degree that an encoder holds, and that labels read from it",
     section=1,
-    factors={"scale_km": "half wavelength (km)"},
     table="transfer",
 )
 @dataclass(frozen=True)

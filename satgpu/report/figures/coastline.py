@@ -16,7 +16,7 @@ from ..style import QUIET, EncoderStyle, log_km_axis, percent_axis, reference_li
 from ..words import sentence
 from .curves import no_scores, plot_means
 
-NAME, TITLE = "coastline", "Land or ocean: a real field"
+NAME, TITLE = "coastline", coastline.TITLE
 
 
 def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:
