@@ -11,6 +11,8 @@ from study import run_study, write_config
 
 import satgpu
 from satgpu.encoders import load_encoder
+from satgpu.fields import Field
+from satgpu.fields.readers import Mlp
 from satgpu.probes import ProbeOptions
 from satgpu.probes.gpu.bank import SlotBank
 from satgpu.probes.gpu.scoring import FinishedBatch
@@ -18,6 +20,7 @@ from satgpu.probes.gpu.turns import RunningBank
 from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign
 from satgpu.readouts.similarity import kernel_resolution
+from satgpu.validation.real_fields import Nulls
 
 # Where the engine waits: once to capture, for the flags of a turn, and at the end.
 ENGINE = {
@@ -136,6 +139,21 @@ def test_every_reader_of_the_transfer_function_gives_the_cpus_shares(monkeypatch
         encoder = load_encoder("untrained-l4-w16-d8", device="cuda:1")
         on_gpu = satgpu.transfer_function(encoder, device="cuda:1", **sizes)
     assert on_gpu.share == pytest.approx(on_cpu.share, abs=1e-4)  # MLPs train in float32
+
+
+def test_real_fields_are_read_on_a_gpu_as_on_the_cpu():
+    everywhere = Nulls("isotropic", 1, 0).fields()[0]
+    north = Field("north", "regression", (), lambda p: everywhere.call(p).where(p[:, 1] > 0, torch.nan))
+    options = {"readers": ["linear", "neighbours", "coordinates"], "n_labels": 40, "turns": 2, "draws": 1}
+    on_cpu = satgpu.read_fields(["sh-l3"], [everywhere, north], **options)
+    X, Y = torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(80.0).view(40, 2, 1)
+    small = {"hidden_layer_sizes": (4,), "max_iter": 4}
+    mlp = Mlp(X, X, **small)(Y)
+    with shadow_cuda():
+        on_gpu = satgpu.read_fields(["sh-l3"], [everywhere, north], device="cuda:1", **options)
+        assert torch.allclose(Mlp(X.to("cuda:1"), X.to("cuda:1"), **small)(Y).cpu(), mlp, rtol=1e-4)
+    for found, expected in zip(on_gpu, on_cpu, strict=True):
+        assert found.skill == pytest.approx(expected.skill, rel=1e-5)
 
 
 def _looks(bank):

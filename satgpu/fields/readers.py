@@ -160,6 +160,7 @@ class Mlp:
 
     def __call__(self, Y: Tensor, pooled: bool = False) -> Tensor:
         """Indicators (0 and 1) are classes, anything else numbers, standardised for the training."""
+        Y = Y.to(self.X.device)
         if bool(((Y == 0) | (Y == 1)).all()):
             return self._classes(Y)
         shift, scale = Y.mean(0), Y.std(0).clamp_min(1e-12)
@@ -171,7 +172,7 @@ class Mlp:
     def _classes(self, Y: Tensor) -> Tensor:
         labels = (Y[..., 0] if Y.shape[2] == 1 else Y.argmax(-1)).long().T
         fitted = self._fitted("classification", labels)
-        proba = torch.as_tensor(fitted.predict_proba(self.X_new)).double()  # (B, T, M, c)
+        proba = torch.as_tensor(fitted.predict_proba(self.X_new)).to(self.X.device, torch.float64)  # (B, T, M, c)
         proba = proba.reshape(len(self.X), -1, *proba.shape[-2:]).transpose(1, 2)
         if Y.shape[2] == 1:
             return proba[..., 1:]
@@ -187,7 +188,7 @@ class Mlp:
 
     def _shaped(self, predicted: object) -> Tensor:
         """(B, M, T) from (B, T, M)."""
-        return torch.as_tensor(predicted).double().transpose(1, 2)
+        return torch.as_tensor(predicted).to(self.X.device, torch.float64).transpose(1, 2)
 
 
 READERS = {reader.name: reader for reader in (Linear, Mlp, Neighbours, Coordinates)}
