@@ -21,7 +21,6 @@ def test_peak_is_named_with_the_scales_it_cannot_be_told_from():
     assert {found.scale_km, best} <= set(found.possible_km) and 300 not in found.possible_km
     assert gains[best] in found.difference and found.difference.value in found.difference
     assert found.difference.n == 5 and found.difference.unit is Unit.POINTS
-    assert found.over_others.decided_above(0)
 
 
 def test_the_height_is_read_on_the_replicate_left_out():
@@ -29,9 +28,6 @@ def test_the_height_is_read_on_the_replicate_left_out():
     by_hand = np.mean([curves[np.delete(curves, r, 1).mean(1).argmax(), r] for r in range(4)])
     found = peak_of(curves)
     assert np.isclose(found.value, by_hand) and found.value < curves.mean(1).max()
-    read = [curves[np.delete(curves, r, 1).mean(1).argmax(), r] for r in range(4)]
-    others = [(curves[:, r].sum() - value) / 5 for r, value in enumerate(read)]
-    assert np.allclose(found.over_others_R, np.subtract(read, others))
 
 
 def test_interval_and_set_use_the_quantiles_that_the_number_of_scales_asks_for():
@@ -46,7 +42,7 @@ def test_interval_and_set_use_the_quantiles_that_the_number_of_scales_asks_for()
 
 def test_peak_of_one_replicate_cannot_be_told_from_any_scale():
     found = peak(noisy(0.05, replicates=1), "a", "b")
-    assert len(found.possible_km) == 25 and not found.difference.has_interval and not found.over_others.has_interval
+    assert len(found.possible_km) == 25 and not found.difference.has_interval
     assert found.difference.value > 0.05  # the plain maximum: there is nothing to correct it by
 
 
@@ -55,4 +51,3 @@ def test_replicates_that_lack_a_scale_have_no_part_in_the_choice():
     holed = curves.copy()
     holed[3, 4] = np.nan
     assert np.isclose(peak_of(holed).value, peak_of(curves[:, :4]).value)
-    assert np.isnan(peak_of(holed).over_others_R[4])

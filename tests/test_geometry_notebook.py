@@ -159,9 +159,9 @@ def test_rings_are_cut_at_the_pole_as_in_the_notebook():
 @pytest.mark.parametrize("width_km", BOUNDARY_WIDTHS)
 def test_boundary_points_and_noise_are_the_notebooks(width_km):
     coords, expected = cell_boundary(width_km)
-    lonlat, labels = notebook.notebook_boundary(5000, width_km)
+    lonlat = notebook.notebook_box(5000)
     assert_same(lonlat, coords)
-    assert_same(labels, expected)
+    assert_same(notebook.boundary_labels(lonlat, width_km), expected)
     assert_same(make_labels("boundary", lonlat, width_km, protocol="notebook"), expected)
 
 
@@ -238,7 +238,7 @@ def test_other_random_streams_are_left_alone():
     np.random.seed(5)
     notebook.notebook_box(10)
     notebook.notebook_rings([100.0])
-    notebook.notebook_boundary(10, 100)
+    notebook.boundary_labels(notebook.notebook_box(10), 100)
     notebook.train_test_rows(10)
     np.testing.assert_array_equal(np.random.random(3), expected)
 

@@ -68,7 +68,7 @@ def _same_way(full: Estimate, bare: Estimate) -> bool:
 
 
 def _pairs(run: Run, pair: tuple[str, str]) -> pd.DataFrame:
-    return pairs(run, "sweet_spot", (), "test_accuracy", None, pair)
+    return pairs(run, "sweet_spot", (), pair)
 
 
 def _by_replicate(run: Run, pair: tuple[str, str]) -> pd.Series:

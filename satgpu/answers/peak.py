@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from satgpu.answers.intervals import mean_interval
 from satgpu.answers.moderated import moderated
 from satgpu.answers.pairs import paired_cells
 from satgpu.answers.types import Estimate, Unit
@@ -27,13 +26,11 @@ class Peak:
         difference: the height of the peak, corrected for the choice; for one replicate the plain maximum without
             an interval.
         possible_km: the scales that may be the peak, ``scale_km`` among them; all of them for one replicate.
-        over_others: the peak less the mean of the other scales, the scale chosen on other replicates.
     """
 
     scale_km: float
     difference: Estimate
     possible_km: tuple[float, ...]
-    over_others: Estimate
 
 
 def peak(
@@ -59,20 +56,18 @@ def peak(
         scale_km=float(scales[found.best]),
         difference=Estimate(float(found.value), float(found.low), float(found.high), n, Unit.POINTS),
         possible_km=tuple(scales[found.possible_K].tolist()),
-        over_others=mean_interval(found.over_others_R, unit=Unit.POINTS),
     )
 
 
 @dataclass(frozen=True)
 class PeakOfCurves:
-    """The peak of curves, for any leading axes: best, value, low, high (...), possible_K (..., K), over_others_R."""
+    """The peak of curves, for any leading axes: best, value, low, high (...), possible_K (..., K)."""
 
     best: np.ndarray
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
     possible_K: np.ndarray
-    over_others_R: np.ndarray
 
 
 def peak_of(curves_KR: np.ndarray, rounding_K: np.ndarray | float = 0.0, level: float = 0.95) -> PeakOfCurves:
@@ -91,7 +86,7 @@ def peak_of(curves_KR: np.ndarray, rounding_K: np.ndarray | float = 0.0, level: 
     tail = (1 - level) / 2
     low = (found.mean - stats.t.ppf(1 - tail / n_scales, found.df) * found.se).max(-1)
     high = (found.mean + stats.t.ppf(1 - tail, found.df) * found.se).max(-1)
-    value, over_others_R = _read_on_the_one_left_out(curves_KR)
+    value = _read_on_the_one_left_out(curves_KR)
     value = np.where(np.isnan(value), np.nanmax(found.mean, -1), value)
     return PeakOfCurves(
         best=best,
@@ -99,24 +94,21 @@ def peak_of(curves_KR: np.ndarray, rounding_K: np.ndarray | float = 0.0, level: 
         low=np.where(several, np.minimum(low, value), np.nan),
         high=np.where(several, np.maximum(high, value), np.nan),
         possible_K=_possible(curves_KR, best, rounding_K, level),
-        over_others_R=over_others_R,
     )
 
 
-def _read_on_the_one_left_out(curves_KR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (...) of replicates read at the scale that the others choose, and each less its other scales (..., R).
+def _read_on_the_one_left_out(curves_KR: np.ndarray) -> np.ndarray:
+    """Mean (...) of replicates, each read at the scale that the others choose.
 
     Replicates that lack a scale have no part in it; NaN below two.
     """
-    n_scales = curves_KR.shape[-2]
     whole_R = ~np.isnan(curves_KR).any(-2)
     curves_KR = np.where(whole_R[..., None, :], curves_KR, 0.0)
     chosen_R = (curves_KR.sum(-1, keepdims=True) - curves_KR).argmax(-2)
     read_R = np.take_along_axis(curves_KR, chosen_R[..., None, :], -2)[..., 0, :]
     use_R = whole_R & (whole_R.sum(-1, keepdims=True) > 1)
-    others_R = (curves_KR.sum(-2) - read_R) / max(n_scales - 1, 1)
     value = np.where(use_R, read_R, 0).sum(-1) / np.maximum(use_R.sum(-1), 1)
-    return np.where(use_R.any(-1), value, np.nan), np.where(use_R & (n_scales > 1), read_R - others_R, np.nan)
+    return np.where(use_R.any(-1), value, np.nan)
 
 
 def _possible(curves_KR: np.ndarray, best: np.ndarray, rounding_K: np.ndarray | float, level: float) -> np.ndarray:

@@ -64,20 +64,15 @@ def differences(
 
 @once
 def pairs(
-    run: Run,
-    experiments: str | tuple[str, ...],
-    by: tuple[str, ...],
-    value: str = "test_accuracy",
-    sampling: str | None = None,
-    pair: tuple[str, str] | None = None,
+    run: Run, experiments: str | tuple[str, ...], by: tuple[str, ...], pair: tuple[str, str] | None = None
 ) -> pd.DataFrame:
     """[*by, replicate, difference]: what ``differences`` averages over replicates."""
     if experiments in run.given:
         return run.given[experiments].assign(replicate=0)
-    rows, pair = probe_rows(run, experiments, value, sampling), pair or run.pair
+    rows, pair = probe_rows(run, experiments), pair or run.pair
     if not pair or not set(pair) <= set(rows["encoder"]):
         return pd.DataFrame(columns=[*by, "replicate", "difference"])
-    return paired_rows(rows, *pair, list(by), value)
+    return paired_rows(rows, *pair, list(by))
 
 
 def contrasts(sides: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:

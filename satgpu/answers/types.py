@@ -85,12 +85,6 @@ class Estimate:
         """The whole interval lies below ``x``."""
         return self.has_interval and self.high < x
 
-    def verdict_above(self, x: float) -> Verdict:
-        """Of the sentence "more than ``x``"."""
-        if self.decided_above(x):
-            return Verdict.SUPPORTED
-        return Verdict.CONTRADICTED if self.decided_below(x) else Verdict.UNDECIDED
-
     def __contains__(self, x: float) -> bool:
         return bool(self.low <= x <= self.high)
 

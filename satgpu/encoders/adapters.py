@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from satgpu.arrays import as_tensor
-from satgpu.encoders.base import Encoder, Provenance, check_device, sha256_of_tensors
+from satgpu.encoders.base import Encoder, Named, Provenance, check_device, sha256_of_tensors
 from satgpu.errors import UserError
 from satgpu.geometry.sphere import check_points
 
@@ -18,7 +18,7 @@ _TRIAL_DEG = ((12.0, 34.0), (-75.0, -20.0), (140.0, 60.0))
 _SAME = 1e-4
 
 
-class Adapted:
+class Adapted(Named):
     """A foreign callable with a name and provenance; computes wherever and however the callable does."""
 
     def __init__(
@@ -29,14 +29,6 @@ class Adapted:
         dtype: torch.dtype = torch.float64,
     ):
         self._call, self.provenance, self.device, self.dtype = call, provenance, torch.device(device), dtype
-
-    @property
-    def name(self) -> str:
-        return self.provenance.name
-
-    @property
-    def dim(self) -> int:
-        return self.provenance.dim
 
     @torch.no_grad()
     def __call__(self, lonlat_deg: Tensor) -> Tensor:

@@ -64,7 +64,21 @@ class Encoder(Protocol):
     def __call__(self, lonlat_deg: Tensor) -> Tensor: ...
 
 
-class ChunkedEncoder:
+class Named:
+    """What its provenance says of an encoder."""
+
+    provenance: Provenance
+
+    @property
+    def name(self) -> str:
+        return self.provenance.name
+
+    @property
+    def dim(self) -> int:
+        return self.provenance.dim
+
+
+class ChunkedEncoder(Named):
     """An encoder that embeds its points in chunks, so that intermediate features stay small.
 
     Subclasses write ``_embed`` for one chunk. ``chunk_points`` is the number of
@@ -76,14 +90,6 @@ class ChunkedEncoder:
         self.device = torch.device(device)
         self.dtype = dtype
         self.chunk_points = max(1, chunk_points)
-
-    @property
-    def name(self) -> str:
-        return self.provenance.name
-
-    @property
-    def dim(self) -> int:
-        return self.provenance.dim
 
     @torch.no_grad()
     def __call__(self, lonlat_deg: Tensor) -> Tensor:

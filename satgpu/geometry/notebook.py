@@ -38,23 +38,18 @@ def notebook_box(
     return torch.from_numpy(_draw_box(np.random.RandomState(seed), n, lon_range_deg, lat_range_deg))
 
 
-def notebook_boundary(n: int, width_km: float, seed: int = SEED) -> tuple[Tensor, Tensor]:
-    """The boundary data set: (n, 2) points and their (n,) labels, noise from the same stream."""
-    random = np.random.RandomState(seed)
-    lonlat = _draw_box(random, n, (-180, 180), (-60, 60))
-    return torch.from_numpy(lonlat), torch.from_numpy(_boundary_labels(random, lonlat, width_km))
-
-
 def boundary_labels(lonlat_deg: Tensor, width_km: float, seed: int = SEED) -> Tensor:
     """(n,) labels north of the equator, with the label noise that follows the points in the stream.
 
     The noise is what the notebook drew only for points that are ``notebook_box(n, seed=seed)``.
     """
     lonlat = as_lonlat(lonlat_deg)
+    if width_km == 0:  # The notebook draws no noise here.
+        return (lonlat[:, 1] > 0).long()
     random = np.random.RandomState(seed)
     random.uniform(size=2 * len(lonlat))
-    labels = _boundary_labels(random, lonlat.cpu().numpy(), width_km)
-    return torch.from_numpy(labels).to(lonlat.device)
+    labels = random.random_sample(len(lonlat)) < _boundary_probability(lonlat[:, 1].cpu().numpy(), width_km)
+    return torch.from_numpy(labels).long().to(lonlat.device)
 
 
 def boundary_probability(lonlat_deg: Tensor, width_km: float) -> Tensor:
@@ -165,13 +160,6 @@ def _draw_box(random: np.random.RandomState, n: int, lon_range_deg, lat_range_de
     lon = random.uniform(lon_range_deg[0], lon_range_deg[1], n)
     lat = random.uniform(lat_range_deg[0], lat_range_deg[1], n)
     return np.stack([lon, lat], axis=1)
-
-
-def _boundary_labels(random: np.random.RandomState, lonlat: np.ndarray, width_km: float) -> np.ndarray:
-    if width_km == 0:  # The notebook draws no noise here.
-        return (lonlat[:, 1] > 0).astype(np.int64)
-    probability = _boundary_probability(lonlat[:, 1], width_km)
-    return (random.random_sample(len(lonlat)) < probability).astype(np.int64)
 
 
 def _boundary_probability(lat: np.ndarray, width_km: float) -> np.ndarray:

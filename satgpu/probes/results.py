@@ -13,7 +13,6 @@ from satgpu.probes.backprop import forward
 from satgpu.probes.groups import ProbeGroup, Subgroup, chances
 from satgpu.probes.scores import predictions, score
 
-STOP_REASONS = ("early_stopping", "max_iter", "failed", "not_trained")
 _ROWS_AT_ONCE = 2048  # so that activations stay in cache
 _NO_CURVE = np.empty(0, dtype=np.float32)
 

@@ -243,21 +243,6 @@ def summarise(
     rank_R = np.array([m.rank for m in found])
     degree = np.arange(1, share_RL.shape[1] + 1)
     share, low, high = interval_over_draws(share_RL)
-    held_R = ceiling_RL @ (2 * degree + 1)
-    numbers = {
-        "capacity": share_RL @ (2 * degree + 1),
-        "ceiling_capacity": held_R,
-        "beyond_l_max": rank_R - held_R,
-        "plateau": np.array([plateau(s) for s in share_RL]),
-        "cutoff_km": np.array([cutoff_km(s) for s in share_RL]),
-    }
-    values: dict = {}
-    for key, per_draw in numbers.items():
-        mean, *limits = (float(v) for v in interval_over_draws(per_draw))
-        values |= {key: mean, f"{key}_interval": tuple(limits)}
-    values["cutoff_km_interval"] = cutoff_interval_km(numbers["cutoff_km"])
-    # Of the mean curve, so that the numbers of a table belong to the curve beside it.
-    values |= {"plateau": plateau(share), "cutoff_km": cutoff_km(share)}
     composite, *composite_limits = interval_over_draws(np.stack([m.composite for m in found]))
     bounds = [m.composite_bound for m in found if m.composite_bound is not None]
     edge_L = np.stack([m.edge for m in found]).any(0)
@@ -283,8 +268,27 @@ def summarise(
         notes=_notes(share, edge_L, dim, found, n_labels, reader),
         share_RL=share_RL,
         ceiling_RL=ceiling_RL,
-        **values,
+        **_numbers(share_RL, ceiling_RL @ (2 * degree + 1), rank_R),
     )
+
+
+def _numbers(share_RL: np.ndarray, held_R: np.ndarray, rank_R: np.ndarray) -> dict[str, float | Interval]:
+    """The numbers of a curve with their intervals over draws, under the names of ``TransferFunction``."""
+    per_draw = {
+        "capacity": share_RL @ (2 * np.arange(1, share_RL.shape[1] + 1) + 1),
+        "ceiling_capacity": held_R,
+        "beyond_l_max": rank_R - held_R,
+        "plateau": np.array([plateau(s) for s in share_RL]),
+    }
+    values: dict = {}
+    for key, draws in per_draw.items():
+        mean, *limits = (float(v) for v in interval_over_draws(draws))
+        values |= {key: mean, f"{key}_interval": tuple(limits)}
+    # Of the mean curve, so that the numbers of a table belong to the curve beside it.
+    share = share_RL.mean(0)
+    cuts_km = np.array([cutoff_km(s) for s in share_RL])
+    values |= {"cutoff_km": cutoff_km(share), "cutoff_km_interval": cutoff_interval_km(cuts_km)}
+    return values | {"plateau": plateau(share)}
 
 
 def _notes(
