@@ -19,7 +19,7 @@ from satgpu.answers import (
     read_similarity,
 )
 from satgpu.errors import UserError
-from satgpu.run.tables import typed
+from satgpu.run.read_table import typed
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from satgpu.encoders.harmonics import spherical_harmonics
 from satgpu.geometry import uniform_on_sphere, unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.coordinates import composite_bound, degree_known_bound
-from satgpu.readouts.draws import draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import prior_power
+from satgpu.readouts.places import draw_places
 from satgpu.readouts.readers import measured_degrees
 from satgpu.readouts.transfer import transfer_function
 

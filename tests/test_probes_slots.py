@@ -12,7 +12,7 @@ from satgpu.probes.draws import HashedDraws
 from satgpu.probes.gpu import engine as slot_engine
 from satgpu.probes.gpu.bank import BankShape, SlotBank
 from satgpu.probes.gpu.inputs import InputPool, ResidentGroup
-from satgpu.probes.gpu.turns import length_of_turn
+from satgpu.probes.gpu.running_bank import length_of_turn
 from satgpu.probes.training import SubgroupStream
 
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import synthetic
 
+from satgpu.run.read_table import read_results, read_similarity
 from satgpu.run.rows import TABLES, ProbeRow, SimilarityRow, added, columns, keys
-from satgpu.run.tables import read_results, read_similarity
 
 
 def test_every_table_names_its_rows_by_a_task_first():

@@ -15,8 +15,8 @@ from satgpu.fields import Field
 from satgpu.fields.readers import Mlp
 from satgpu.probes import ProbeOptions
 from satgpu.probes.gpu.bank import SlotBank
+from satgpu.probes.gpu.running_bank import RunningBank
 from satgpu.probes.gpu.scoring import FinishedBatch
-from satgpu.probes.gpu.turns import RunningBank
 from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign
 from satgpu.readouts.similarity import kernel_resolution
@@ -105,7 +105,7 @@ def test_a_study_on_a_gpu_writes_the_cpus_tables(tmp_path):
     with shadow_cuda() as shadow:
         on_gpu = run_study(config, tmp_path / "gpu", "--device", "cuda:1")
         # What draws, encodes and reads without probes may look at its values; and each group once, when it comes in.
-        files = ("experiments/", "geometry/", "encoders/", "readouts/", "study/rows.py", "probes/groups.py")
+        files = ("experiments/", "geometry/", "encoders/", "readouts/", "study/probe_rows.py", "probes/groups.py")
         _assert_syncs(shadow, ENGINE, (*files, "probes/scores.py"))
     for name in ("results.csv", "similarity.csv"):
         expected, found = (_sorted(path / name) for path in (on_cpu, on_gpu))

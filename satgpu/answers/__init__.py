@@ -31,7 +31,7 @@ from satgpu.readouts.kernel import (
     similarity_curve,
 )
 from satgpu.run.read import Run, read_run
-from satgpu.run.tables import is_starved, read_results, read_similarity
+from satgpu.run.read_table import is_starved, read_results, read_similarity
 
 __all__ = [
     "Answer",

@@ -9,7 +9,7 @@ from satgpu.answers.discoveries import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from satgpu.answers.learning import luck_p
 from satgpu.answers.moderated import Moderated, moderated
 from satgpu.answers.pairs import PairedCells, paired_cells
-from satgpu.run.tables import typed
+from satgpu.run.read_table import typed
 
 FIRST, SECOND, UNDECIDED = "first", "second", "undecided"
 COLUMNS = (

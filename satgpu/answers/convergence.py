@@ -12,7 +12,7 @@ from satgpu.answers.tables import difference, whole_replicates
 from satgpu.answers.types import Answer
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
-from satgpu.run.tables import is_starved
+from satgpu.run.read_table import is_starved
 
 TITLE = "How far the probes got"
 TROUBLES = {

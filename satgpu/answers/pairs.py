@@ -8,7 +8,7 @@ import pandas as pd
 
 from satgpu.answers.learning import is_stuck
 from satgpu.errors import UserError, unknown_choice
-from satgpu.run.tables import PROBE_COLUMNS, TASK_COLUMNS, check_pair, typed
+from satgpu.run.read_table import PROBE_COLUMNS, TASK_COLUMNS, check_pair, typed
 
 # Factors along which neighbouring cells ask nearly the same, the first that is there.
 ORDERED_COLUMNS = ("scale_km", "width_km", "span_deg")

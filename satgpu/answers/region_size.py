@@ -10,7 +10,7 @@ from satgpu.answers.sentences import all_within, decided, judged, own, printed, 
 from satgpu.answers.tables import contrasts, difference, differences, extreme, given, means, p_above, pairs
 from satgpu.answers.types import Answer, Unit
 from satgpu.run.read import Run
-from satgpu.run.tables import is_starved
+from satgpu.run.read_table import is_starved
 
 TITLE = "Region size: does a smaller region favour the second?"
 FACTORS = {"sampling": "sampling", "span_deg": "span (°)"}

@@ -9,7 +9,7 @@ from satgpu.answers.sentences import all_within, listed, own, printed, simes, ta
 from satgpu.answers.tables import difference, differences, extreme, given, means, pairs
 from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run
-from satgpu.run.tables import is_starved
+from satgpu.run.read_table import is_starved
 
 TITLE = "Scale and region: who leads where"
 FACTORS = {"region": "region", "span_deg": "span (°)", "scale_km": "scale (km)"}

@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from satgpu.answers.types import Estimate
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
-from satgpu.run.tables import STARVED_POINTS_PER_CELL, check_pair, scored_rows, typed
+from satgpu.run.read_table import STARVED_POINTS_PER_CELL, check_pair, scored_rows, typed
 
 INTERPOLATION_ERROR = 0.1  # of the step between two scales
 EQUATOR_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle

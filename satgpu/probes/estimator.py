@@ -10,7 +10,6 @@ from torch import Tensor
 
 from satgpu.arrays import as_tensor
 from satgpu.errors import UserError, unknown_choice
-from satgpu.probes.arrays import are_equal, as_groups, as_labels, as_seed, one_per_probe, padded_curves
 from satgpu.probes.backprop import forward
 from satgpu.probes.draws import FIRST_PROBE_SEED, HashedDraws, probe_seed
 from satgpu.probes.groups import TASKS, ProbeGroup, n_outputs
@@ -18,6 +17,7 @@ from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult
 from satgpu.probes.scores import majority_class, predictions, score
+from satgpu.probes.shapes import are_equal, as_groups, as_labels, as_seed, one_per_probe, padded_curves
 from satgpu.probes.training import checked_device, train_probes
 
 _OPTION_NAMES = tuple(f.name for f in fields(ProbeOptions))

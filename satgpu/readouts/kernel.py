@@ -18,8 +18,8 @@ from scipy.interpolate import PchipInterpolator
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.readouts.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
+from satgpu.run.read_table import typed
 from satgpu.run.rows import SimilarityRow
-from satgpu.run.tables import typed
 
 N_DRAWS = 1000
 INTERPOLATION_ERROR = 0.005  # the largest between these samples, on a hundred kernels in closed form

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satgpu.readouts.draws import PLACES_A_RANK
 from satgpu.readouts.harmonic_fields import (
     PRIORS,
     degree_of_targets,
@@ -29,6 +28,7 @@ from satgpu.readouts.harmonic_fields import (
     random_combinations,
     sum_by_degree,
 )
+from satgpu.readouts.places import PLACES_A_RANK
 from satgpu.readouts.ridge import Penalty, Ridge
 
 # Random fields of a degree that choose its penalty; all its harmonics instead move no share by more than .001.

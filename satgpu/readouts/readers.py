@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from satgpu.readouts.coordinates import gaussian_process
-from satgpu.readouts.draws import EmbeddedPlaces
 from satgpu.readouts.harmonic_fields import PRIORS, composite_fields, prior_power, single_degree_fields
+from satgpu.readouts.places import EmbeddedPlaces
 from satgpu.readouts.ridge import standardise
 
 _FIELDS_A_DEGREE = 8

@@ -20,7 +20,6 @@ from satgpu.geometry.sphere import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.coordinates import composite_bound, degree_known_bound
 from satgpu.readouts.degrees import half_wavelength_km
-from satgpu.readouts.draws import EmbeddedPlaces, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS, prior_power
 from satgpu.readouts.learning_curve import predicted_share, spectrum_and_overlaps
@@ -34,6 +33,7 @@ from satgpu.readouts.levels import (
     runs_km,
 )
 from satgpu.readouts.linear import LinearCurve, ceiling_curve, linear_curve
+from satgpu.readouts.places import EmbeddedPlaces, draw_places
 from satgpu.readouts.ridge import float64_device
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Tables to pictures and pages: figures, summary, HTML report, TensorBoard, comparison of runs."""
 
-from .compare import compare_runs
+from .across_runs import compare_runs
 from .console import print_tables
 from .write import write_report
 

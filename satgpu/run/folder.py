@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 
 from satgpu.errors import UserError
 from satgpu.run.durable import AppendTable, first_cell, merge_tables, read_lines, write_atomically
+from satgpu.run.read_table import read_table
 from satgpu.run.rows import TABLES, CurveRow, ProbeRow, columns
-from satgpu.run.tables import read_table
 
 
 class RunFolder:

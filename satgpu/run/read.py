@@ -14,8 +14,8 @@ import yaml
 
 from satgpu.errors import UserError
 from satgpu.run.names import encoder_label, short_labels
+from satgpu.run.read_table import read_or_empty, read_results, typed
 from satgpu.run.rows import TABLES, CurveRow, PredictionRow, SimilarityRow
-from satgpu.run.tables import read_or_empty, read_results, typed
 
 DEFAULT_THRESHOLD = 0.5
 COORDINATES = "coordinates"  # what nearest neighbours read, in the column ``encoder``

@@ -27,12 +27,12 @@ from satgpu.study.interrupt import Interruption
 from satgpu.study.looks import LookPlan
 from satgpu.study.plan import plan_units
 from satgpu.study.prepared import PLAIN, PreparedStudy, StudyEncoder
+from satgpu.study.probing import ProbeRun
 from satgpu.study.progress import RunProgress, spinner
 from satgpu.study.ranks import Ranks
 from satgpu.study.readouts import ReadoutRun
 from satgpu.study.rounds import rounds
 from satgpu.study.speed import with_plan
-from satgpu.study.training import ProbeRun
 
 
 def prepare(config: Config, ranks: Ranks) -> PreparedStudy:

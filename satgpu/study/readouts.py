@@ -16,10 +16,10 @@ from satgpu.geometry import unit_vectors
 from satgpu.readouts import readers
 from satgpu.readouts.circles import CircleDesign, distance_table, kernel_table
 from satgpu.readouts.degrees import half_wavelength_km
-from satgpu.readouts.draws import EmbeddedPlaces, draw_places
 from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS
 from satgpu.readouts.map import resolution_map
+from satgpu.readouts.places import EmbeddedPlaces, draw_places
 from satgpu.readouts.transfer import Measured, measure
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import MapRow, ReadoutDoneRow, ReadoutRow, SimilarityRow, TransferRow

@@ -17,8 +17,8 @@ from satgpu.probes.gpu.bank import BankShape, SlotBank
 from satgpu.probes.gpu.fused import choose_step, path_name
 from satgpu.probes.gpu.inputs import InputPool, ResidentGroup
 from satgpu.probes.gpu.memory import free_budget, is_out_of_memory
+from satgpu.probes.gpu.running_bank import RunningBank
 from satgpu.probes.gpu.scoring import FinishedBatch
-from satgpu.probes.gpu.turns import RunningBank
 from satgpu.probes.groups import Subgroup
 from satgpu.probes.options import ProbeOptions
 from satgpu.probes.results import ProbeResult, TrainingReport

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from satgpu.answers import region_size
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
-from satgpu.run.tables import STARVED_POINTS_PER_CELL
+from satgpu.run.read_table import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import INK

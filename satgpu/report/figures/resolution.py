@@ -11,7 +11,7 @@ from satgpu.answers import resolution, similarity
 from satgpu.answers.resolution import EARTH_HALF_KM
 from satgpu.answers.types import Answer, Estimate
 from satgpu.run.read import Run
-from satgpu.run.tables import STARVED_POINTS_PER_CELL
+from satgpu.run.read_table import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..style import FAINT, QUIET, EncoderStyle, log_km_axis, reference_line, styles_of

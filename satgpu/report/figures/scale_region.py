@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from satgpu.answers import scale_region
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
-from satgpu.run.tables import STARVED_POINTS_PER_CELL
+from satgpu.run.read_table import STARVED_POINTS_PER_CELL
 
 from ..sheet import Picture, close_figure, open_sheet
 from ..words import sentence

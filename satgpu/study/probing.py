@@ -16,9 +16,9 @@ from satgpu.study.board import TrainingBoard
 from satgpu.study.interrupt import Interruption
 from satgpu.study.plan import Round, Unit
 from satgpu.study.prepared import PreparedStudy, StudyEncoder, row_id
+from satgpu.study.probe_rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row
 from satgpu.study.progress import RunProgress
 from satgpu.study.ranks import Ranks
-from satgpu.study.rows import DrawnUnit, ProbeLabels, draw_unit, nearest_row, prediction_rows, probe_row
 
 # Curves of at most about this many probes of an experiment and encoder are kept for the training quantiles.
 CURVES_KEPT = 256
