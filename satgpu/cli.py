@@ -1,4 +1,4 @@
-"""The command line: ``satgpu run | summarize | gate | extract-location``. Scripts call the same functions."""
+"""The command line: ``satgpu run | summarize | gate | card | atlas | extract-location``; scripts call the same."""
 
 import os
 import sys
@@ -18,6 +18,8 @@ _USAGE = """usage: satgpu COMMAND ...
   run                run the study (the same as python scripts/run_all.py)
   summarize          rebuild a run's figures and report, or compare several runs
   gate               planted truths that any measure of resolution must survive, or one encoder's share of them
+  card               what one encoder of a run resolves, as a small file for a model's page; or check such a card
+  atlas              one page that compares encoders by their cards
   extract-location   write the location part of a SatCLIP checkpoint as a small file
 
 satgpu COMMAND --help tells more."""
@@ -33,6 +35,8 @@ def _dispatch(args: list[str]) -> int:
         "run": run_command,
         "summarize": summarize_command,
         "gate": gate_command,
+        "card": card_command,
+        "atlas": atlas_command,
         "extract-location": extract_command,
     }
     if not args or args[0] in ("-h", "--help"):
@@ -129,6 +133,51 @@ def _gate(args: list[str], prog: str) -> int:
     from satgpu.validation.gate_command import run_gate_command
 
     return run_gate_command(options.encoders, options.small, options.out, options.device, _Terminal())
+
+
+def card_command(args: Sequence[str], prog: str = "satgpu card") -> int:
+    """Write cards, or check one. Returns 0 where it holds, 1 where it doesn't, 2 for bad input."""
+    return _guarded(lambda: _card(list(args), prog))
+
+
+def _card(args: list[str], prog: str) -> int:
+    parser = _parser(prog, "Write the resolution cards of a run's encoders, or check a card by measuring a row again.")
+    parser.add_argument("run", nargs="?", default=None, type=str, help="a run folder")
+    parser.add_argument("--encoder", nargs="+", default=[], type=str, help="encoders of the run; all by default")
+    parser.add_argument("--out", default=None, type=str, help="folder for the cards (default: RUN/cards)")
+    parser.add_argument("--check", default=None, type=str, metavar="CARD", help="a .card.json to be checked")
+    parser.add_argument("--row", default=None, type=str, help="transfer-N, seeds, map, fields-N, or all")
+    parser.add_argument("--device", default="cpu", type=str, help="where to measure again")
+    options = _parsed(parser, args)
+    if (options.run is None) == (options.check is None):
+        raise UserError(f"give a run folder, or --check CARD; see {prog} --help")
+    if options.check and len(options.encoder) > 1:
+        raise UserError(f"--encoder names the weights of one card; got {len(options.encoder)} words")
+    from satgpu.study import cards
+
+    if options.run is not None:
+        for path in cards.write_cards(options.run, options.encoder, options.out):
+            print(f"wrote {path}")
+        return 0
+    found = cards.check_card(options.check, options.row, next(iter(options.encoder), None), options.device)
+    print(*found, sep="\n")
+    return 0 if all(one.holds for one in found) else 1
+
+
+def atlas_command(args: Sequence[str], prog: str = "satgpu atlas") -> int:
+    """Compare encoders by their cards alone, on one page."""
+    return _guarded(lambda: _atlas(list(args), prog))
+
+
+def _atlas(args: list[str], prog: str) -> int:
+    parser = _parser(prog, "Make one page that compares encoders, from their resolution cards alone.")
+    parser.add_argument("cards", nargs="+", type=str, help=".card.json files")
+    parser.add_argument("--out", default="atlas", type=str, help="folder of the page")
+    options = _parsed(parser, args)
+    from satgpu.study.cards import write_atlas
+
+    print(f"wrote {write_atlas(options.cards, options.out)}")
+    return 0
 
 
 def extract_command(args: Sequence[str], prog: str = "satgpu extract-location") -> int:

@@ -44,12 +44,15 @@ def ratio(run: Run) -> tuple[Estimate, int] | None:
 def median_edge(run: Run, encoder: str) -> Estimate | None:
     """Fine edge of the median place, with the central nine tenths of the places as its range."""
     rows = table(run)[table(run)["encoder"] == encoder] if len(table(run)) else table(run)
-    if rows.empty:
-        return None
-    km = rows["fine_km"].fillna(np.inf)
-    middle, scales = float(km.median()), run.map["scale_km"]
+    return None if rows.empty else edge_over_places(rows["fine_km"], run.map["scale_km"])
+
+
+def edge_over_places(fine_km: pd.Series, scales_km: pd.Series) -> Estimate:
+    """The median of the places' fine edges, and the central nine tenths of them; ``scales_km`` were looked at."""
+    km = fine_km.fillna(np.inf)
+    middle = float(km.median())
     if middle in (0.0, np.inf):
-        censored, end = (Censoring.FINER, scales.min()) if middle == 0 else (Censoring.COARSER, scales.max())
+        censored, end = (Censoring.FINER, scales_km.min()) if middle == 0 else (Censoring.COARSER, scales_km.max())
         return Estimate(float(end), n=len(km), unit=Unit.KM, censored=censored)
     low, high = np.quantile(km, [0.05, 0.95], method="nearest")
     return Estimate(middle, float(low), float(high), len(km), Unit.KM)

@@ -43,6 +43,7 @@ class Curve:
     rank_R: np.ndarray
     dropped: int
     on_edge: bool
+    weights_seed: int = 0  # of an untrained encoder's other weights
 
     @property
     def scale_km(self) -> np.ndarray:
@@ -141,11 +142,12 @@ def labels_needed(run: Run) -> pd.DataFrame:
         )
         for km in SCALES_KM if ladder else ():
             n, share = np.array([c.n_labels for c in ladder]), np.array([c.at(km) for c in ladder])
-            rows.append((encoder, km, *_labels(n, share)))
+            rows.append((encoder, km, *labels_for_half(n, share)))
     return pd.DataFrame(rows, columns=["encoder", "scale_km", "labels", "censored"])
 
 
-def _labels(n: np.ndarray, share: np.ndarray) -> tuple[float, Censoring]:
+def labels_for_half(n: np.ndarray, share: np.ndarray) -> tuple[float, Censoring]:
+    """Labels at which a share of ½ is read, of the shares read with ``n`` labels each, ascending."""
     reads = np.flatnonzero(share >= READ)
     if not len(reads):
         return float(n[-1]), Censoring.AT_LEAST
@@ -192,7 +194,7 @@ def _curves(run: Run, own_weights: bool) -> list[Curve]:
     return [_one_curve(*key, own) for key, own in rows.groupby(keys, sort=False)]
 
 
-def _one_curve(encoder: str, reader: str, _seed: int, n_labels: int, rows: pd.DataFrame) -> Curve:
+def _one_curve(encoder: str, reader: str, weights_seed: int, n_labels: int, rows: pd.DataFrame) -> Curve:
     wide = {
         name: rows.pivot(index="replicate", columns="degree", values=name) for name in ("share", "ceiling", "bound")
     }
@@ -202,4 +204,5 @@ def _one_curve(encoder: str, reader: str, _seed: int, n_labels: int, rows: pd.Da
     degree = wide["share"].columns.to_numpy(dtype=int)
     on_edge = bool((rows["penalty_on_edge"] & (rows["share"] > READ / 10)).any())
     shared = (encoder, reader, int(n_labels), float(facts["noise"]), int(facts["dim"]), degree)
-    return Curve(*shared, **arrays, rank_R=rank_R, dropped=int(rows["dropped"].max()), on_edge=on_edge)
+    facts = {"dropped": int(rows["dropped"].max()), "on_edge": on_edge, "weights_seed": int(weights_seed)}
+    return Curve(*shared, **arrays, rank_R=rank_R, **facts)

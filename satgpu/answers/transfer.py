@@ -53,7 +53,7 @@ def headline(run: Run) -> pd.DataFrame:
         row = {"encoder": name, "width": c.dim} | numbers(c) | {"runs": runs_in_words(c)}
         for found in needed[needed["encoder"] == name].itertuples():
             row[f"labels_{found.scale_km:g}"] = labels_in_words(found.labels, found.censored)
-        rows.append(row | {"notes": "; ".join(_notes(c))})
+        rows.append(row | {"notes": "; ".join(notes(c))})
     return pd.DataFrame(rows)
 
 
@@ -140,7 +140,7 @@ def _curve_of(run: Run, name: str) -> Answer:
     """Where one encoder spends its budget."""
     c = curve(run, name)
     values = numbers(c) | {"encoder": encoder_label(name), "runs": runs_in_words(c), "finest": given(finest_km(run))}
-    values |= {"dim": f"{c.dim}", "notes": "".join(f"; {note}" for note in _notes(c))}
+    values |= {"dim": f"{c.dim}", "notes": "".join(f"; {note}" for note in notes(c))}
     statement = (
         "of its {dim} numbers {encoder} spends {held} on scales down to {finest} and {beyond} on finer ones; {read} "
         "are read. Half or more is read at: {runs}; its plateau is {plateau}, falling to half of that at "
@@ -216,17 +216,18 @@ def _composite(run: Run) -> Answer | None:
     return own(run, "transfer.composite", statement, values, recompute="run.transfer")
 
 
-def _notes(c: Curve) -> list[str]:
-    notes = []
+def notes(c: Curve) -> list[str]:
+    """What a reader of a curve's numbers has to know."""
+    found = []
     if c.is_n_limited:
-        notes.append(f"n-limited: {c.n_labels:,} labels are fewer than 10 for each of {c.dim} dimensions")
+        found.append(f"n-limited: {c.n_labels:,} labels are fewer than 10 for each of {c.dim} dimensions")
     if c.is_at_threshold:
-        notes.append("at the threshold: with a plateau near ½ its runs are a matter of chance")
+        found.append("at the threshold: with a plateau near ½ its runs are a matter of chance")
     if c.on_edge:
-        notes.append("a penalty lies on the edge of its grid")
+        found.append("a penalty lies on the edge of its grid")
     if c.dropped:
-        notes.append(f"{c.dropped} flat dimensions dropped")
-    return notes
+        found.append(f"{c.dropped} flat dimensions dropped")
+    return found
 
 
 def _smooth(gap: np.ndarray) -> np.ndarray:
