@@ -34,7 +34,8 @@ def launches(units: tuple[int, ...], activation: str, precision: str) -> list[tu
     found = []
     fused.launch = lambda kernel, grid, *arguments, **constants: found.append((kernel, arguments, constants))
     bank.fused.step()
-    bank.fused.validate(bank.rule.is_live, 1)
+    bank.fused.order(1024)
+    bank.fused.end(1)
     return found
 
 
@@ -55,7 +56,7 @@ def compiled(kernel, arguments: tuple, constants: dict, capability: int) -> dict
     registers, stack = (int(n) for n in re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())
     spills = len(re.findall(r"\b(?:STL|LDL)\b", code))
     facts = {"registers": registers, "stack": stack, "spills": spills, "shared": binary.metadata.shared}
-    return {"kernel": kernel.fn.__name__, "sm": capability, "precision": constants["PREC"]} | facts
+    return {"kernel": kernel.fn.__name__, "sm": capability, "precision": constants.get("PREC", "")} | facts
 
 
 def _cuobjdump(*words: str) -> str:

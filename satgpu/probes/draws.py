@@ -16,7 +16,7 @@ from torch import Tensor
 
 from satgpu.probes.network import Layout
 
-_SPLIT, _FIRST_LAYER, _FIRST_EPOCH = 0, 16, 1 << 20  # streams of hash_bits: split, layers, epochs
+_SPLIT, _FIRST_LAYER, FIRST_EPOCH = 0, 16, 1 << 20  # streams of hash_bits: split, layers, epochs
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: successive counters differ in many bits
 _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 # Whole numbers below this are seeds that probes' seeds are derived from; those above are one probe's own.
@@ -65,7 +65,7 @@ class HashedDraws:
         return order[n_validation:].sort().values, order[:n_validation].sort().values
 
     def order(self, probe: int, epoch: int, n_fit: int) -> Tensor:
-        return hash_order(self._seed(probe), _FIRST_EPOCH + epoch, n_fit, self.probe_seeds.device)
+        return hash_order(self._seed(probe), FIRST_EPOCH + epoch, n_fit, self.probe_seeds.device)
 
     def parameters(self, probe: int, layout: Layout, activation: str) -> Tensor:
         return initial_parameters(self.probe_seeds[probe], layout, activation)
@@ -89,7 +89,7 @@ def hashed_orders(seeds: Tensor, epochs: Tensor, n: int, n_fit: Tensor | None = 
         n_fit: (p,) rows of each, n by default; its order is followed by the places from ``n_fit`` on.
     """
     index = torch.arange(n, device=seeds.device)
-    bits = hash_bits(seeds.unsqueeze(-1), _FIRST_EPOCH + epochs.unsqueeze(-1), index)
+    bits = hash_bits(seeds.unsqueeze(-1), FIRST_EPOCH + epochs.unsqueeze(-1), index)
     if n_fit is not None:
         bits = torch.where(index < n_fit.unsqueeze(-1), bits, torch.iinfo(torch.int64).max)
     return torch.argsort(bits, dim=-1, stable=True)

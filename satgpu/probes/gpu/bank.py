@@ -169,7 +169,10 @@ class SlotBank:
 
     def begin(self, n_rows: int) -> None:
         """Draw the order of the slots that begin an epoch, none of which has more than ``n_rows`` fitted rows."""
-        order = hashed_orders(self.order_seeds, self.rule.epochs, n_rows, self.n_fit)
+        if self.fused is not None:
+            order = self.fused.order(n_rows)
+        else:
+            order = hashed_orders(self.order_seeds, self.rule.epochs, n_rows, self.n_fit)
         if self.own_order is not None:
             order = torch.where(self.has_own_order.unsqueeze(-1), self.own_order[:, :n_rows], order)
         begins = (self.rule.is_live & (self.position == 0)).unsqueeze(-1)
@@ -200,27 +203,20 @@ class SlotBank:
         Args:
             n_chunks: minibatches that hold the validation rows of every one of them.
         """
+        if self.fused is not None:
+            return self.fused.end(n_chunks)
         at_end = self.rule.is_live & (self.position * self.shape.batch >= self.n_fit)
         loss = self.epoch_loss / self.n_fit.clamp(min=1)
         gain = validation = -loss
         if self.options.early_stopping:
-            gain = validation = self._validate(at_end, n_chunks)
+            gain = validation = self._validate(n_chunks)
         is_best = self.rule.update(at_end, loss, gain, validation)
         torch.where(is_best.unsqueeze(-1), self.flat, self.best_flat, out=self.best_flat)
         for value in (self.position, self.epoch_loss):
             value *= ~at_end
 
-    def _validate(self, at_end: Tensor, n_chunks: int) -> Tensor:
-        """(P,) float64 accuracy or R² on the validation rows; of the slots ``at_end`` at least."""
-        hits, residual = self.fused.validate(at_end, n_chunks) if self.fused else self._judge(n_chunks)
-        accuracy = hits / self.n_validation.clamp(min=1)
-        tiny = torch.finfo(torch.float64).tiny
-        constant = torch.where(residual == 0, 1.0, 0.0)
-        r2 = torch.where(self.validation_total == 0, constant, 1 - residual / self.validation_total.clamp_min(tiny))
-        return torch.where(self.is_regression, r2, accuracy)
-
-    def _judge(self, n_chunks: int) -> tuple[Tensor, Tensor]:
-        """(P,) float64 right answers and squared errors on the validation rows, summed up minibatch by minibatch."""
+    def _validate(self, n_chunks: int) -> Tensor:
+        """(P,) float64 accuracy or R² on the validation rows, summed up minibatch by minibatch."""
         hits = torch.zeros_like(self.epoch_loss)
         residual = torch.zeros_like(self.epoch_loss)
         for chunk in range(n_chunks):
@@ -232,7 +228,11 @@ class SlotBank:
             hits += (mask & (_classes(out) == labels)).sum(-1)
             if self.shape.layout.n_outputs == 1:
                 residual += torch.where(mask, (labels.double() - out.squeeze(-1).double()).square(), 0).sum(-1)
-        return hits, residual
+        accuracy = hits / self.n_validation.clamp(min=1)
+        tiny = torch.finfo(torch.float64).tiny
+        constant = torch.where(residual == 0, 1.0, 0.0)
+        r2 = torch.where(self.validation_total == 0, constant, 1 - residual / self.validation_total.clamp_min(tiny))
+        return torch.where(self.is_regression, r2, accuracy)
 
     def _gather(self, rows: Tensor, labels: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs (P, B, D) and labels (P, B) from each slot's place on; past its last row that row again."""

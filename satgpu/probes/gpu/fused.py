@@ -1,7 +1,7 @@
-"""A minibatch of a bank by Triton kernels: which ones, on what tiles, and when they are used at all.
+"""A bank's three actions by Triton kernels: which ones, on what tiles, and when they are used at all.
 
-A network of h hidden layers takes 3h - 2 launches (two for one hidden layer): 4 for the notebook's two. The torch step
-of ``SlotBank`` stays as the oracle of the tests and as the fallback.
+A minibatch of h hidden layers takes 3h - 2 launches (two for one hidden layer): 4 for the notebook's two. The
+actions of ``SlotBank`` stay as the oracle of the tests and as the fallback.
 """
 
 import importlib.util
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from satgpu.errors import unknown_choice
+from satgpu.probes.draws import FIRST_EPOCH
 from satgpu.probes.network import Layout
 from satgpu.probes.options import ProbeOptions
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("ieee", "tf32x3", "tf32")
 _WIDEST_TOP, _MOST_OUTPUTS = 256, 64  # a program holds all of the last hidden layer, and of the output
+_BLOCK = 1024  # values that a program of the kernels at an epoch's ends takes at a time
 _SMALLEST_EPSILON = 1e-30  # of Adam: a smaller one could become zero in float32
 
 
@@ -79,9 +81,10 @@ class FusedStep:
     """
 
     def __init__(self, bank: "SlotBank", precision: str = "ieee"):
-        from satgpu.probes.gpu import triton_kernels  # here, because Triton need not be installed
+        from satgpu.probes.gpu import triton_epoch, triton_kernels  # here, because Triton need not be installed
 
-        self.kernels, self.bank, self.precision = triton_kernels, bank, precision
+        self.kernels, self.epoch_kernels = triton_kernels, triton_epoch
+        self.bank, self.precision = bank, precision
         self.units, self.starts = bank.shape.layout.units, bank.shape.layout.starts
         self.n_hidden, batch = len(self.units) - 2, bank.shape.batch
         self.jp = _filled(self.units[-2])
@@ -95,6 +98,13 @@ class FusedStep:
         self.part_b, self.losses = zeros(self.tiles, self.cp), zeros(self.tiles)
         self.squares, self.rates = zeros(self._first_square(self.n_hidden - 1)), zeros()
         self.now = zeros(2, kind=torch.int64)
+        self.hits, self.residuals = zeros(self.tiles, kind=torch.float64), zeros(self.tiles, kind=torch.float64)
+
+    @property
+    def held(self) -> list[Tensor]:
+        """What is in memory beside the bank."""
+        parts = (self.part_w, self.part_b, self.losses, self.squares, self.rates, self.now, self.hits, self.residuals)
+        return [*self.activations, *self.deltas, *parts]
 
     @cached_property
     def _shared(self) -> dict[str, object]:
@@ -109,47 +119,68 @@ class FusedStep:
         sizes = {"C": self.units[-1], "CP": self.cp, "JP": self.jp, "BM": self.bm, "TILES": self.tiles}
         return {"W_OUT": w, "B_OUT": b} | sizes
 
+    @property
+    def _where(self) -> tuple[Tensor, ...]:
+        """What tells each slot's next rows."""
+        bank = self.bank
+        return bank.position, bank.n_fit, bank.n_validation, bank.rule.is_live.view(torch.uint8)
+
+    def order(self, n_rows: int) -> Tensor:
+        """(P, n_rows) the order of the rows of the slots that begin an epoch; anything for the others."""
+        bank, (position, n_fit, _, is_live) = self.bank, self._where
+        bits = torch.empty(bank.n_slots, n_rows, dtype=torch.int64, device=bank.device)
+        tensors = (bank.order_seeds, bank.rule.epochs, position, n_fit, is_live, bits)
+        grid = (bank.n_slots, math.ceil(n_rows / _BLOCK))
+        launch(self.epoch_kernels.order_bits, grid, *tensors, n_rows, FIRST=FIRST_EPOCH, BLOCK=_BLOCK)
+        return torch.argsort(bits, dim=-1, stable=True)
+
     def step(self) -> None:
         """One minibatch of every live slot that is not at the end of its epoch."""
-        bank = self.bank
-        where = (bank.position, bank.n_fit, bank.n_validation, bank.rule.is_live.view(torch.uint8))
         for k in range(self.n_hidden - 1):
-            self._hidden(k, bank.epoch_rows, where, 0, EVAL=False)
-        self._top(where)
+            self._hidden(k, self.bank.epoch_rows, 0, EVAL=False)
+        self._top()
         for k in range(self.n_hidden - 2, 0, -1):
             self._back(k)
         for k in range(self.n_hidden):
             self._update(k)
 
-    def validate(self, is_busy: Tensor, n_chunks: int) -> tuple[Tensor, Tensor]:
-        """(P,) right answers and squared errors, float64, on the validation rows of some slots."""
-        bank, k = self.bank, self.n_hidden - 1
-        hits, residuals = (bank.zeros(self.tiles, kind=torch.float64) for _ in range(2))
-        where = (bank.position, bank.n_fit, bank.n_validation, is_busy.view(torch.uint8))
-        for chunk in range(n_chunks):
-            for below in range(k):
-                self._hidden(below, bank.rows, where, chunk, EVAL=True)
-            tensors = (self._source(k), bank.rows, bank.labels, bank.flat, *where, hits, residuals)
-            constants = self._layer(k) | self._ending | {"BK": _filled(self.units[k], 32), "num_warps": 8}
-            grid = (bank.n_slots, self.tiles)
-            launch(self.kernels.judge, grid, *tensors, bank.n_rows, chunk, **constants, KIND=bank.options.activation)
-        return hits.sum(-1), residuals.sum(-1)
+    def end(self, n_chunks: int) -> None:
+        """Loss, validation, stopping rule and best weights of the slots at the end of an epoch."""
+        bank, o, rule = self.bank, self.bank.options, self.bank.rule
+        for chunk in range(n_chunks if o.early_stopping else 0):
+            for k in range(self.n_hidden - 1):
+                self._hidden(k, bank.rows, chunk, EVAL=True)
+            self._judge(chunk)
+        position, n_fit, n_validation, is_live = self._where
+        tensors = (bank.flat, bank.best_flat, position, n_fit, n_validation, bank.is_regression, bank.validation_total)
+        tensors += (bank.epoch_loss, self.hits, self.residuals, rule.best, rule.stale_epochs, rule.epochs, is_live)
+        tensors += (rule.is_finite.view(torch.uint8), rule.losses, rule.validation_scores)
+        constants = {"SIZE": self._shared["SIZE"], "BATCH": bank.shape.batch, "TILES": self.tiles, "BLOCK": _BLOCK}
+        constants |= {"MAX_ITER": o.max_iter, "TOL": o.tol, "PATIENCE": o.n_iter_no_change}
+        launch(self.epoch_kernels.close, (bank.n_slots,), *tensors, **constants, HAS_VALIDATION=o.early_stopping)
 
-    def _hidden(self, k: int, table: Tensor, where: tuple[Tensor, ...], chunk: int, **constants: object) -> None:
+    def _judge(self, chunk: int) -> None:
+        bank, k = self.bank, self.n_hidden - 1
+        tensors = (self._source(k), bank.rows, bank.labels, bank.flat, *self._where, self.hits, self.residuals)
+        constants = self._layer(k) | self._ending | {"BK": _filled(self.units[k], 32), "num_warps": 8}
+        grid = (bank.n_slots, self.tiles)
+        launch(self.kernels.judge, grid, *tensors, bank.n_rows, chunk, **constants, KIND=bank.options.activation)
+
+    def _hidden(self, k: int, table: Tensor, chunk: int, **constants: object) -> None:
         bank, n_in, n_out = self.bank, *self.units[k : k + 2]
         constants |= self._layer(k) | self._tiles(n_in, n_out)
         grid = (bank.n_slots, math.ceil(bank.shape.batch / constants["BM"]), math.ceil(n_out / constants["BN"]))
-        tensors = (self._source(k), table, bank.flat, *where, self.activations[k])
+        tensors = (self._source(k), table, bank.flat, *self._where, self.activations[k])
         launch(self.kernels.hidden, grid, *tensors, bank.n_rows, chunk, **constants, KIND=bank.options.activation)
 
-    def _top(self, where: tuple[Tensor, ...]) -> None:
+    def _top(self) -> None:
         bank, o, k = self.bank, self.bank.options, self.n_hidden - 1
         logs = {name: math.log(beta) if beta else -1e30 for name, beta in (("LOG_B1", o.beta_1), ("LOG_B2", o.beta_2))}
         constants = self._layer(k) | self._ending | logs | {"BK": _filled(self.units[k], 32), "KIND": o.activation}
-        inputs = (self._source(k), bank.epoch_rows, bank.epoch_labels, bank.flat, *where, bank.is_regression)
+        inputs = (self._source(k), bank.epoch_rows, bank.epoch_labels, bank.flat, *self._where)
         below = self.deltas[k - 1 if k else k]  # written only where there is a hidden layer below
         outputs = (self.deltas[k], below, self.part_w, self.part_b, self.losses, self.squares, self.now, self.rates)
-        tensors = (*inputs, bank.adam.steps, bank.adam.learning_rate, *outputs)
+        tensors = (*inputs, bank.is_regression, bank.adam.steps, bank.adam.learning_rate, *outputs)
         grid = (bank.n_slots, self.tiles)
         constants |= {"SQUARES": self.squares.shape[1], "num_warps": 8}
         launch(self.kernels.top, grid, *tensors, bank.n_rows, **constants)

@@ -24,13 +24,13 @@ from satgpu.probes.gpu.triton_layers import (
 
 
 @triton.jit
-def hidden(source, table, flat, position, n_fit, n_validation, is_busy, a, stride, chunk,
+def hidden(source, table, flat, position, n_fit, n_validation, is_live, a, stride, chunk,
            N_IN: tl.constexpr, N_OUT: tl.constexpr, SIZE: tl.constexpr, W: tl.constexpr, B: tl.constexpr,
            BATCH: tl.constexpr, GATHER: tl.constexpr, EVAL: tl.constexpr, KIND: tl.constexpr,
            BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, PREC: tl.constexpr):  # fmt: skip
     """Activations ``a`` of a hidden layer below the last one: a tile of BM rows and BN units."""
     p = tl.program_id(0).to(tl.int64)
-    start, rows = span(p, position, n_fit, n_validation, is_busy, BATCH, EVAL, chunk)
+    start, rows = span(p, position, n_fit, n_validation, is_live, BATCH, EVAL, chunk)
     if rows <= tl.program_id(1) * BM:
         return
     r, j = tl.program_id(1) * BM + tl.arange(0, BM), tl.program_id(2) * BN + tl.arange(0, BN)
@@ -41,7 +41,7 @@ def hidden(source, table, flat, position, n_fit, n_validation, is_busy, a, strid
 
 
 @triton.jit
-def top(source, table, labels, flat, position, n_fit, n_validation, is_busy, is_regression, steps, learning_rate,
+def top(source, table, labels, flat, position, n_fit, n_validation, is_live, is_regression, steps, learning_rate,
         d, d_below, part_w, part_b, losses, squares, now, rates, stride,
         N_IN: tl.constexpr, N_OUT: tl.constexpr, C: tl.constexpr, SIZE: tl.constexpr, W: tl.constexpr, B: tl.constexpr,
         W_OUT: tl.constexpr, B_OUT: tl.constexpr, BATCH: tl.constexpr, GATHER: tl.constexpr, KIND: tl.constexpr,
@@ -54,7 +54,7 @@ def top(source, table, labels, flat, position, n_fit, n_validation, is_busy, is_
     minibatch: ``now`` (first row, rows) and ``rates``, Adam's step size with its corrections.
     """
     p, t = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    start, rows = span(p, position, n_fit, n_validation, is_busy, BATCH, False, 0)
+    start, rows = span(p, position, n_fit, n_validation, is_live, BATCH, False, 0)
     if t == 0:
         tl.store(now + 2 * p, start)
         tl.store(now + 2 * p + 1, rows)
@@ -162,14 +162,14 @@ def update(source, table, d, flat, m, v, now, rates, alpha, squares, part_w, par
 
 
 @triton.jit
-def judge(source, table, labels, flat, position, n_fit, n_validation, is_busy, hits, residuals, stride, chunk,
+def judge(source, table, labels, flat, position, n_fit, n_validation, is_live, hits, residuals, stride, chunk,
           N_IN: tl.constexpr, N_OUT: tl.constexpr, C: tl.constexpr, SIZE: tl.constexpr, W: tl.constexpr,
           B: tl.constexpr, W_OUT: tl.constexpr, B_OUT: tl.constexpr, BATCH: tl.constexpr, GATHER: tl.constexpr,
           KIND: tl.constexpr, TILES: tl.constexpr, BM: tl.constexpr, JP: tl.constexpr, BK: tl.constexpr,
           CP: tl.constexpr, PREC: tl.constexpr):  # fmt: skip
     """The last hidden layer and the output on a chunk of validation rows: right answers and squared errors, by tile."""
     p, t = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    start, rows = span(p, position, n_fit, n_validation, is_busy, BATCH, True, chunk)
+    start, rows = span(p, position, n_fit, n_validation, is_live, BATCH, True, chunk)
     if rows <= t * BM:
         return
     r, j = t * BM + tl.arange(0, BM), tl.arange(0, JP)

@@ -9,16 +9,21 @@ import triton.language as tl
 
 
 @triton.jit
-def span(p, position, n_fit, n_validation, is_busy, BATCH: tl.constexpr, EVAL: tl.constexpr, chunk):
-    """First row and number of rows of a probe's minibatch, or of a chunk of its validation rows; none if it rests."""
+def span(p, position, n_fit, n_validation, is_live, BATCH: tl.constexpr, EVAL: tl.constexpr, chunk):
+    """First row and number of rows of a probe's minibatch; at the end of its epoch, of a chunk of its validation rows.
+
+    No rows for a probe that has nothing of it to do.
+    """
+    is_busy = tl.load(is_live + p) != 0
     if EVAL:
+        is_busy &= tl.load(position + p) * BATCH >= tl.load(n_fit + p)
         start = tl.load(n_fit + p) + chunk * BATCH
         end = tl.load(n_fit + p) + tl.load(n_validation + p)
     else:
         start = tl.load(position + p) * BATCH
         end = tl.load(n_fit + p)
     rows = tl.minimum(tl.maximum(end - start, 0), BATCH)
-    return start, tl.where(tl.load(is_busy + p) != 0, rows, 0)
+    return start, tl.where(is_busy, rows, 0)
 
 
 @triton.jit
