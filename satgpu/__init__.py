@@ -9,6 +9,11 @@ Table of contents; names load what they need when they are first used.
 * resolution:     ``transfer_function``, ``local_transfer``, ``resolution_map``
 * answer:         ``compare``, ``kernel_resolution``, ``probe_resolution``
 * the real Earth: ``read_field``, ``read_fields``, ``field_budget``
+
+Letters of shapes, one key for the whole package: G groups, P probes, N points learned from, M points tested, B a batch
+(of points, caps, turns, resamples), D embedding, H hidden units, C outputs or classes, T targets, L harmonic degrees
+1 to l_max, E terms of an expansion, A penalties, S rungs of a ladder of label counts, K cells of a table, scales or
+distances, R replicates or draws. A local tensor of rank two or more may carry them: ``weight_PDH``.
 """
 
 import importlib

@@ -91,8 +91,8 @@ def test_cells_of_no_variance_have_no_say_and_are_no_surer_than_rounding():
     values = 0.02 * np.random.default_rng(7).standard_normal((30, 3))
     saturated = np.concatenate([values, np.full((6, 3), 0.001)])
     rounding = 1 / (6 * 1800**2)
-    apart = moderated(values, rounding_C=rounding, skewed=False)
-    found = moderated(saturated, rounding_C=rounding, skewed=False)
+    apart = moderated(values, rounding_K=rounding, skewed=False)
+    found = moderated(saturated, rounding_K=rounding, skewed=False)
     assert found.se[:30] == pytest.approx(apart.se)
     assert (found.se >= np.sqrt(rounding / 3)).all()
 
@@ -159,7 +159,7 @@ def test_contrasts_are_paired_by_replicate_and_share_their_variance():
     assert gain.decided_above(0.03) and 0.1 in gain and gain.n == 4 and gain.unit is Unit.POINTS
     pivot = paired_rows(table, "a", "b", ["scale_km"]).pivot(index="scale_km", columns="replicate", values="difference")
     rounding = 2 / (6 * 1800**2)
-    apart = moderated(pivot.to_numpy()[:15] - pivot.to_numpy()[15:], rounding_C=rounding)
+    apart = moderated(pivot.to_numpy()[:15] - pivot.to_numpy()[15:], rounding_K=rounding)
     assert np.allclose(found["p"], apart.p) and (found["df"] > 3).all()
     alone = [tuple(rows[rows["replicate"] == 0] for rows in pair) for pair in zip(cells[:15], cells[15:], strict=True)]
     assert contrasts(alone)["p"].isna().all()

@@ -67,20 +67,20 @@ def compare(
 
 
 def judge(cells: PairedCells, looks: Sequence[tuple[int, float]] = ()) -> dict[str, np.ndarray]:
-    """The numbers of ``compare`` for one table of cells or, on leading axes (..., C, R), for many at once."""
+    """The numbers of ``compare`` for one table of cells or, on leading axes (..., K, R), for many at once."""
     if not looks:
         return _judged(cells)
-    there_CR = ~np.isnan(cells.difference_CR)
-    up_to_C, decided = np.zeros(there_CR.shape[:-1]), np.zeros(there_CR.shape[:-1], dtype=bool)
+    there_KR = ~np.isnan(cells.difference_KR)
+    up_to_K, decided = np.zeros(there_KR.shape[:-1]), np.zeros(there_KR.shape[:-1], dtype=bool)
     found: dict[str, np.ndarray] = {}
     for replicates, level in looks:
-        fresh_CR = there_CR & (cells.replicates >= up_to_C[..., None]) & (cells.replicates < replicates)
-        grown = (fresh_CR.any(-1) & ~decided).any(-1, keepdims=True)  # a table without news is not looked at again
+        fresh_KR = there_KR & (cells.replicates >= up_to_K[..., None]) & (cells.replicates < replicates)
+        grown = (fresh_KR.any(-1) & ~decided).any(-1, keepdims=True)  # a table without news is not looked at again
         if found and not grown.any():
             continue
         goes_on = ~decided & (grown | (not found))
-        up_to_C = np.where(goes_on, replicates, up_to_C)
-        now = _judged(cells.only(cells.replicates < up_to_C[..., None]), level)
+        up_to_K = np.where(goes_on, replicates, up_to_K)
+        now = _judged(cells.only(cells.replicates < up_to_K[..., None]), level)
         found = {name: np.where(goes_on, now[name], found[name]) if found else now[name] for name in now}
         decided |= goes_on & (now["q"] < FALSE_DISCOVERY_RATE)
     return found
@@ -89,23 +89,23 @@ def judge(cells: PairedCells, looks: Sequence[tuple[int, float]] = ()) -> dict[s
 def _judged(cells: PairedCells, level: float = FALSE_DISCOVERY_RATE) -> dict[str, np.ndarray]:
     """The same at one look."""
     found = moderated_cells(cells)
-    p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_CC) for stuck in cells.stuck_CR)))
+    p = np.maximum(found.p, np.maximum(*(luck_p(stuck, cells.neighbours_KK) for stuck in cells.stuck_KR)))
     q = np.minimum(benjamini_hochberg(p) * (FALSE_DISCOVERY_RATE / level), 1.0)
     low, high = found.interval()
-    means = {"first_mean": _mean(cells.first_CR), "second_mean": _mean(cells.second_CR), "difference": found.mean}
+    means = {"first_mean": _mean(cells.first_KR), "second_mean": _mean(cells.second_KR), "difference": found.mean}
     test = {"t": found.t, "df": np.where(found.n > 1, found.df, np.nan), "p": p, "q": q}
     return means | {"low": low, "high": high} | test | {"n_replicates": found.n}
 
 
 def moderated_cells(cells: PairedCells) -> Moderated:
     """The differences of a table: their variance depends on the accuracy, and is no less than that of rounding."""
-    return moderated(cells.difference_CR, _mean((cells.first_CR + cells.second_CR) / 2), cells.rounding_C)
+    return moderated(cells.difference_KR, _mean((cells.first_KR + cells.second_KR) / 2), cells.rounding_K)
 
 
-def _mean(values_CR: np.ndarray) -> np.ndarray:
+def _mean(values_KR: np.ndarray) -> np.ndarray:
     """Over the replicates that a cell has; NaN where it has none."""
-    n = (~np.isnan(values_CR)).sum(-1)
-    return np.where(n > 0, np.nansum(values_CR, axis=-1) / np.maximum(n, 1), np.nan)
+    n = (~np.isnan(values_KR)).sum(-1)
+    return np.where(n > 0, np.nansum(values_KR, axis=-1) / np.maximum(n, 1), np.nan)
 
 
 def verdicts(difference: np.ndarray, q: np.ndarray, level: float = FALSE_DISCOVERY_RATE) -> np.ndarray:

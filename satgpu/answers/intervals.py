@@ -50,24 +50,24 @@ def mean_interval(
 
 @dataclass(frozen=True)
 class ValueCells:
-    """A column as an array: C cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
+    """A column as an array: K cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
 
     Attributes:
         keys: one row per cell, the columns of ``by``.
-        values_CR: means over the rows of a cell and replicate.
-        rounding_C: variance that comes of the steps of 1/n_test in an accuracy; 0 for what is no accuracy.
-        others_CR: further columns, averaged alike.
+        values_KR: means over the rows of a cell and replicate.
+        rounding_K: variance that comes of the steps of 1/n_test in an accuracy; 0 for what is no accuracy.
+        others_KR: further columns, averaged alike.
     """
 
     keys: pd.DataFrame
-    values_CR: np.ndarray
-    rounding_C: np.ndarray
-    others_CR: dict[str, np.ndarray]
+    values_KR: np.ndarray
+    rounding_K: np.ndarray
+    others_KR: dict[str, np.ndarray]
 
     def moderated(self) -> Moderated:
         """Mean and error of each cell."""
-        n = np.maximum((~np.isnan(self.values_CR)).sum(1), 1)
-        return moderated(self.values_CR, np.nansum(self.values_CR, axis=1) / n, self.rounding_C)
+        n = np.maximum((~np.isnan(self.values_KR)).sum(1), 1)
+        return moderated(self.values_KR, np.nansum(self.values_KR, axis=1) / n, self.rounding_K)
 
 
 def value_cells(table: pd.DataFrame, by: Sequence[str], value: str, others: Sequence[str] = ()) -> ValueCells:
@@ -82,5 +82,5 @@ def value_cells(table: pd.DataFrame, by: Sequence[str], value: str, others: Sequ
     wide = cells.unstack("replicate")
     arrays = {name: wide[name].to_numpy(dtype=float) for name in cells}
     n = np.maximum((~np.isnan(arrays[value])).sum(1), 1)
-    rounding_C = np.nansum(arrays.pop("_rounding"), axis=1) / n
-    return ValueCells(wide.index.to_frame(index=False)[by], arrays.pop(value), rounding_C, arrays)
+    rounding_K = np.nansum(arrays.pop("_rounding"), axis=1) / n
+    return ValueCells(wide.index.to_frame(index=False)[by], arrays.pop(value), rounding_K, arrays)

@@ -34,7 +34,7 @@ def is_stuck(test_accuracy, chance, n_test):
     return test_accuracy <= chance + STUCK_ERRORS * np.sqrt(chance * (1 - chance) / n_test)
 
 
-def stuck_rate(stuck_CR: np.ndarray) -> np.ndarray:
+def stuck_rate(stuck_KR: np.ndarray) -> np.ndarray:
     """(..., 1) how often a probe gets stuck by bad luck, where learning is possible.
 
     Cells where every replicate is stuck may be beyond the encoder, so the rate is taken over cells where some
@@ -42,9 +42,9 @@ def stuck_rate(stuck_CR: np.ndarray) -> np.ndarray:
     cells of unequal R is the EM step of a binomial that never shows its last value.
 
     Args:
-        stuck_CR: (..., C, R) of 0 and 1, NaN where there is no probe.
+        stuck_KR: (..., K, R) of 0 and 1, NaN where there is no probe.
     """
-    n, count = _counts(stuck_CR)
+    n, count = _counts(stuck_KR)
     some = (n > 0) & (count < n)
     n, count = np.where(some, n, 0), np.where(some, count, 0)
     probes, stuck = np.maximum(n.sum(-1, keepdims=True), 1), count.sum(-1, keepdims=True)
@@ -55,7 +55,7 @@ def stuck_rate(stuck_CR: np.ndarray) -> np.ndarray:
     return q
 
 
-def luck_p(stuck_CR: np.ndarray, neighbours_CC: np.ndarray | None = None) -> np.ndarray:
+def luck_p(stuck_KR: np.ndarray, neighbours_KK: np.ndarray | None = None) -> np.ndarray:
     """The least p-value that a cell can have: 2 q^R where all R probes of an encoder are stuck, else 0.
 
     A difference between a probe that learned and one that never did is real and says nothing of the encoders
@@ -63,25 +63,25 @@ def luck_p(stuck_CR: np.ndarray, neighbours_CC: np.ndarray | None = None) -> np.
     of the encoder's resolution.
 
     Args:
-        stuck_CR: (..., C, R) of one encoder, NaN where there is no probe.
-        neighbours_CC: True between neighbouring cells.
+        stuck_KR: (..., K, R) of one encoder, NaN where there is no probe.
+        neighbours_KK: True between neighbouring cells.
     """
-    n, count = _counts(stuck_CR)
+    n, count = _counts(stuck_KR)
     lucky = (n > 0) & (count == n)
-    if neighbours_CC is not None:
-        weights = neighbours_CC.astype(float)
+    if neighbours_KK is not None:
+        weights = neighbours_KK.astype(float)
         lucky &= (count @ weights) / np.maximum(n @ weights, 1) < MOSTLY
-    return np.where(lucky, np.minimum(2 * stuck_rate(stuck_CR) ** np.maximum(n, 1), 1.0), 0.0)
+    return np.where(lucky, np.minimum(2 * stuck_rate(stuck_KR) ** np.maximum(n, 1), 1.0), 0.0)
 
 
-def _counts(stuck_CR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counts(stuck_KR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probes, and stuck ones, of each cell."""
-    return (~np.isnan(stuck_CR)).sum(-1), np.nansum(stuck_CR, axis=-1)
+    return (~np.isnan(stuck_KR)).sum(-1), np.nansum(stuck_KR, axis=-1)
 
 
 @dataclass(frozen=True)
 class TwoParts:
-    """How often probes learn, and how well they read once they do, (..., C).
+    """How often probes learn, and how well they read once they do, (..., K).
 
     Attributes:
         alpha, beta: the Beta distribution of P, the probability that a probe learns.
@@ -120,11 +120,11 @@ class TwoParts:
 
 
 def two_parts(
-    values_CR: np.ndarray,
-    stuck_CR: np.ndarray,
-    chance_C: np.ndarray,
-    kernel_CC: np.ndarray,
-    rounding_C: np.ndarray | float = 0.0,
+    values_KR: np.ndarray,
+    stuck_KR: np.ndarray,
+    chance_K: np.ndarray,
+    kernel_KK: np.ndarray,
+    rounding_K: np.ndarray | float = 0.0,
 ) -> TwoParts:
     """The two parts of the mean accuracy of one encoder in each cell.
 
@@ -132,36 +132,36 @@ def two_parts(
     stuck probes come together within replicates. The skill has the moderated t of the probes that learned.
 
     Args:
-        values_CR: (..., C, R) test accuracies, NaN where there is no probe.
-        stuck_CR: 1 where the probe never learned, NaN where there is none.
-        chance_C: (..., C) accuracy of a probe that learned nothing.
-        kernel_CC: (C, C) weight that a cell's counts have in another's (``scale_kernel``).
-        rounding_C: variance of an accuracy that comes of its rounding.
+        values_KR: (..., K, R) test accuracies, NaN where there is no probe.
+        stuck_KR: 1 where the probe never learned, NaN where there is none.
+        chance_K: (..., K) accuracy of a probe that learned nothing.
+        kernel_KK: (K, K) weight that a cell's counts have in another's (``scale_kernel``).
+        rounding_K: variance of an accuracy that comes of its rounding.
     """
-    n, count = _counts(stuck_CR)
-    effect = design_effect(stuck_CR, kernel_CC)
-    learned_CR = np.where(stuck_CR == 0, values_CR, np.nan)
-    some = (stuck_CR == 0).any(-1)
-    covariate = np.where(stuck_CR == 0, values_CR, 0).sum(-1) / np.maximum((stuck_CR == 0).sum(-1), 1)
-    skill = moderated(learned_CR, np.where(some, covariate, chance_C), rounding_C, skewed=False)
-    reach_CC = kernel_CC > np.exp(-0.5 * REACH**2)
-    weight_CC = np.where(reach_CC, kernel_CC, 0.0)
-    learned, total = (n - count) @ weight_CC, np.where(some, (n - count) * skill.mean, 0.0) @ weight_CC
+    n, count = _counts(stuck_KR)
+    effect = design_effect(stuck_KR, kernel_KK)
+    learned_KR = np.where(stuck_KR == 0, values_KR, np.nan)
+    some = (stuck_KR == 0).any(-1)
+    covariate = np.where(stuck_KR == 0, values_KR, 0).sum(-1) / np.maximum((stuck_KR == 0).sum(-1), 1)
+    skill = moderated(learned_KR, np.where(some, covariate, chance_K), rounding_K, skewed=False)
+    reach_KK = kernel_KK > np.exp(-0.5 * REACH**2)
+    weight_KK = np.where(reach_KK, kernel_KK, 0.0)
+    learned, total = (n - count) @ weight_KK, np.where(some, (n - count) * skill.mean, 0.0) @ weight_KK
     near_by = np.where(learned > 0, total / np.maximum(learned, TINY), np.nan)
     return TwoParts(
-        alpha=0.5 + (n - count) @ kernel_CC / effect,
-        beta=0.5 + count @ kernel_CC / effect,
+        alpha=0.5 + (n - count) @ kernel_KK / effect,
+        beta=0.5 + count @ kernel_KK / effect,
         skill=skill,
         expected=np.where(some, skill.mean, near_by),
-        chance=chance_C,
-        near=(count @ reach_CC.astype(float)) > 0,
+        chance=chance_K,
+        near=(count @ reach_KK.astype(float)) > 0,
     )
 
 
 def scale_kernel(
     keys: pd.DataFrame, replicates: int = 3, scale: str = "scale_km", width: float = KERNEL_WIDTH
 ) -> np.ndarray:
-    """(C, C) Gaussian weights in ln scale between cells alike in every other column; 1 on the diagonal.
+    """(K, K) Gaussian weights in ln scale between cells alike in every other column; 1 on the diagonal.
 
     The width falls as the root of the replicates: with 32 of them a cell's own count is enough, and pooling at the
     width that three need covers 71 to 89 % where P changes with scale, in place of 96 %.
@@ -176,16 +176,16 @@ def scale_kernel(
     return np.exp(-0.5 * ((x[:, None] - x) / narrow) ** 2) * (line[:, None] == line)
 
 
-def design_effect(stuck_CR: np.ndarray, kernel_CC: np.ndarray) -> np.ndarray:
+def design_effect(stuck_KR: np.ndarray, kernel_KK: np.ndarray) -> np.ndarray:
     """(..., 1) how much more the pooled counts vary between replicates than independent probes would; at least 1.
 
     Where one draw of points leaves several neighbouring scales unlearned, pooled counts know less than their number
     says. Cells where all probes learned, or none did, have nothing to tell of it.
     """
-    n, count = _counts(stuck_CR)
-    rate = (count @ kernel_CC) / np.maximum(n @ kernel_CC, TINY)
-    deviation_CR = np.where(np.isnan(stuck_CR), 0.0, stuck_CR - rate[..., None])
-    pooled_CR = np.swapaxes(np.swapaxes(deviation_CR, -1, -2) @ kernel_CC, -1, -2)
-    seen = (pooled_CR**2).sum((-1, -2))
-    expected = ((n * rate * (1 - rate)) @ kernel_CC**2).sum(-1)
+    n, count = _counts(stuck_KR)
+    rate = (count @ kernel_KK) / np.maximum(n @ kernel_KK, TINY)
+    deviation_KR = np.where(np.isnan(stuck_KR), 0.0, stuck_KR - rate[..., None])
+    pooled_KR = np.swapaxes(np.swapaxes(deviation_KR, -1, -2) @ kernel_KK, -1, -2)
+    seen = (pooled_KR**2).sum((-1, -2))
+    expected = ((n * rate * (1 - rate)) @ kernel_KK**2).sum(-1)
     return np.maximum(np.where(expected > 0, seen / np.maximum(expected, TINY), 1.0), 1.0)[..., None]

@@ -37,10 +37,10 @@ def means(table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy") 
     columns = ["learned", "learned_low", "learned_high", "skill_mean", "skill_low", "skill_high"]
     if not accuracies:
         return result.assign(**dict.fromkeys(columns, np.nan))
-    stuck_CR = np.where(np.isnan(cells.others_CR["stuck"]), np.nan, cells.others_CR["stuck"] == 1)
-    chance_C = np.nanmean(cells.others_CR["chance"], axis=1)
-    kernel_CC = scale_kernel(cells.keys, int(found.n.max(initial=1)))
-    parts = two_parts(cells.values_CR, stuck_CR, chance_C, kernel_CC, cells.rounding_C)
+    stuck_KR = np.where(np.isnan(cells.others_KR["stuck"]), np.nan, cells.others_KR["stuck"] == 1)
+    chance_K = np.nanmean(cells.others_KR["chance"], axis=1)
+    kernel_KK = scale_kernel(cells.keys, int(found.n.max(initial=1)))
+    parts = two_parts(cells.values_KR, stuck_KR, chance_K, kernel_KK, cells.rounding_K)
     result["low"], result["high"] = bounds(found, parts)
     return result.assign(
         **dict(
@@ -54,7 +54,7 @@ def means(table: pd.DataFrame, by: Sequence[str], value: str = "test_accuracy") 
 
 
 def bounds(found: Moderated, parts: TwoParts) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high of mean accuracies (..., C): of two parts where probes near a cell never learned, else Student's."""
+    """Low and high of mean accuracies (..., K): of two parts where probes near a cell never learned, else Student's."""
     low, high = found.interval()
     mixed = parts.near & (found.n > 1)
     if not mixed.any():
@@ -76,10 +76,10 @@ def learned_differences(
         pair learned, its interval where fewer than two did.
     """
     cells = paired_cells(table, first, second, list(by), value)
-    both = (cells.stuck_CR[0] == 0) & (cells.stuck_CR[1] == 0)
+    both = (cells.stuck_KR[0] == 0) & (cells.stuck_KR[1] == 0)
     found = _moderated_where(cells, both)
-    n = np.maximum((~np.isnan(cells.difference_CR)).sum(1), 1)
-    shares = [np.nansum(1 - stuck, axis=1) / n for stuck in cells.stuck_CR]
+    n = np.maximum((~np.isnan(cells.difference_KR)).sum(1), 1)
+    shares = [np.nansum(1 - stuck, axis=1) / n for stuck in cells.stuck_KR]
     low, high = found.interval()
     return cells.keys.assign(
         first_learned=shares[0],
@@ -92,8 +92,8 @@ def learned_differences(
     )
 
 
-def _moderated_where(cells: PairedCells, use_CR: np.ndarray):
+def _moderated_where(cells: PairedCells, use_KR: np.ndarray):
     """The moderated t over some of the pairs."""
-    accuracy_CR = np.where(use_CR, (cells.first_CR + cells.second_CR) / 2, 0.0)
-    covariate = accuracy_CR.sum(1) / np.maximum(use_CR.sum(1), 1)
-    return moderated(np.where(use_CR, cells.difference_CR, np.nan), covariate, cells.rounding_C)
+    accuracy_KR = np.where(use_KR, (cells.first_KR + cells.second_KR) / 2, 0.0)
+    covariate = accuracy_KR.sum(1) / np.maximum(use_KR.sum(1), 1)
+    return moderated(np.where(use_KR, cells.difference_KR, np.nan), covariate, cells.rounding_K)

@@ -71,36 +71,36 @@ def _identity(rows: pd.DataFrame, first: str, second: str, by: Sequence[str]) ->
 
 @dataclass(frozen=True)
 class PairedCells:
-    """Pairs as arrays: C cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
+    """Pairs as arrays: K cells in the order of ``keys``, R replicates, NaN where a replicate lacks a cell.
 
     Arrays may have leading axes: tables of the same cells that have nothing to do with each other.
 
     Attributes:
         keys: one row per cell, the columns of ``by``.
-        first_CR, second_CR: the values of the two encoders.
-        stuck_CR: for each encoder, 1 where its probes had not learned, NaN where there is none.
-        rounding_C: variance of a difference that comes of the steps of 1/n_test in two accuracies.
-        neighbours_CC: True between cells next to each other in scale and alike in all else; None without a scale.
+        first_KR, second_KR: the values of the two encoders.
+        stuck_KR: for each encoder, 1 where its probes had not learned, NaN where there is none.
+        rounding_K: variance of a difference that comes of the steps of 1/n_test in two accuracies.
+        neighbours_KK: True between cells next to each other in scale and alike in all else; None without a scale.
         replicates: the numbers of the replicates.
     """
 
     keys: pd.DataFrame
-    first_CR: np.ndarray
-    second_CR: np.ndarray
-    stuck_CR: tuple[np.ndarray, np.ndarray]
-    rounding_C: np.ndarray
-    neighbours_CC: np.ndarray | None
+    first_KR: np.ndarray
+    second_KR: np.ndarray
+    stuck_KR: tuple[np.ndarray, np.ndarray]
+    rounding_K: np.ndarray
+    neighbours_KK: np.ndarray | None
     replicates: np.ndarray
 
     @property
-    def difference_CR(self) -> np.ndarray:
+    def difference_KR(self) -> np.ndarray:
         """Second less first."""
-        return self.second_CR - self.first_CR
+        return self.second_KR - self.first_KR
 
-    def only(self, use_CR: np.ndarray) -> "PairedCells":
+    def only(self, use_KR: np.ndarray) -> "PairedCells":
         """The same cells with some of the pairs."""
-        kept = [np.where(use_CR, values, np.nan) for values in (self.first_CR, self.second_CR, *self.stuck_CR)]
-        return replace(self, first_CR=kept[0], second_CR=kept[1], stuck_CR=(kept[2], kept[3]))
+        kept = [np.where(use_KR, values, np.nan) for values in (self.first_KR, self.second_KR, *self.stuck_KR)]
+        return replace(self, first_KR=kept[0], second_KR=kept[1], stuck_KR=(kept[2], kept[3]))
 
 
 def paired_cells(
@@ -124,18 +124,18 @@ def paired_cells(
     wide = cells.unstack("replicate")
     keys = wide.index.to_frame(index=False)[by]
     arrays = {name: wide[name].to_numpy(dtype=float) for name in cells}
-    stuck_CR = tuple(
+    stuck_KR = tuple(
         np.where(np.isnan(arrays[name]), np.nan, arrays[name] == 1) for name in ("first_stuck", "second_stuck")
     )
-    rounding_C = np.nanmean(arrays["rounding"], axis=1)
+    rounding_K = np.nanmean(arrays["rounding"], axis=1)
     replicates = wide["first"].columns.to_numpy()
     return PairedCells(
-        keys, arrays["first"], arrays["second"], stuck_CR, rounding_C, neighbouring_cells(keys), replicates
+        keys, arrays["first"], arrays["second"], stuck_KR, rounding_K, neighbouring_cells(keys), replicates
     )
 
 
 def neighbouring_cells(keys: pd.DataFrame) -> np.ndarray | None:
-    """(C, C) True between cells next to each other in scale (or width, or span) and alike in every other column."""
+    """(K, K) True between cells next to each other in scale (or width, or span) and alike in every other column."""
     ordered = next((name for name in ORDERED_COLUMNS if name in keys), None)
     if ordered is None:
         return None

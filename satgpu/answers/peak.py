@@ -48,8 +48,8 @@ def peak(
         UserError: an encoder or a column that the table doesn't hold.
     """
     cells = paired_cells(table, first, second, [by], value)
-    curves_KR = cells.difference_CR
-    found = peak_of(curves_KR, cells.rounding_C)
+    curves_KR = cells.difference_KR
+    found = peak_of(curves_KR, cells.rounding_K)
     scales = cells.keys[by].to_numpy(dtype=float)
     n = int((~np.isnan(curves_KR)).sum(1).min())
     return Peak(
@@ -80,7 +80,7 @@ def peak_of(curves_KR: np.ndarray, rounding_K: np.ndarray | float = 0.0, level: 
     their paired difference.
     """
     n_scales = curves_KR.shape[-2]
-    found = moderated(curves_KR, rounding_C=rounding_K, skewed=False)
+    found = moderated(curves_KR, rounding_K=rounding_K, skewed=False)
     best = np.nanargmax(found.mean, axis=-1)
     several = (found.n > 1).all(-1)
     tail = (1 - level) / 2
@@ -117,7 +117,7 @@ def _possible(curves_KR: np.ndarray, best: np.ndarray, rounding_K: np.ndarray | 
     at_best_R = np.take_along_axis(curves_KR, best[..., None, None], -2)
     is_best_K = np.arange(n_scales) == best[..., None]
     gaps_KR = np.where(is_best_K[..., None], np.nan, at_best_R - curves_KR)  # its own gap has no say
-    gaps = moderated(gaps_KR, rounding_C=2 * np.asarray(rounding_K), skewed=False)
+    gaps = moderated(gaps_KR, rounding_K=2 * np.asarray(rounding_K), skewed=False)
     reach = stats.t.ppf(1 - (1 - level) / max(n_scales - 1, 1), np.maximum(gaps.df, 1e-3)) * gaps.se
     return is_best_K | (gaps.n < 2) | (gaps.mean <= reach)
 

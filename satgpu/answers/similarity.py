@@ -77,7 +77,7 @@ def spectral_extents(run: Run, kind: str) -> dict[str, Estimate]:
         l90 = row[f"{prefix}l90"]
         censored = Censoring.AT_LEAST if l90 >= row["l_max"] else Censoring.NONE
         ends = (row[f"{prefix}l90_low"], row[f"{prefix}l90_high"])
-        found[row["encoder"]] = Estimate(l90, *ends, int(row["n_places"]), Unit.DEGREE_L, censored)
+        found[row["encoder"]] = Estimate(l90, *ends, int(row["n_places"]), Unit.HARMONIC, censored)
     return found
 
 

@@ -128,8 +128,8 @@ def resolution_ratio(
         raise UserError(f"{first!r} and {second!r} share no scale and replicate; give one table of both")
     curves = [_curves(rows[rows["encoder"] == name].merge(both)) for name in (first, second)]
     ends = np.log(curves[0].scales_km[[0, -1]])
-    middle = [np.clip(_log_crossing(np.log(c.scales_km), c.mean_S, threshold)[0], *ends) for c in curves]
-    ratio, n = float(np.exp(middle[1] - middle[0])), len(curves[0].skill_RS)
+    middle = [np.clip(_log_crossing(np.log(c.scales_km), c.mean_K, threshold)[0], *ends) for c in curves]
+    ratio, n = float(np.exp(middle[1] - middle[0])), len(curves[0].skill_RK)
     if n < 2:
         return Estimate(ratio, np.nan, np.nan, n)
     draws = [np.clip(_crossing_draws(c, threshold, confidence, seed, i), *ends) for i, c in enumerate(curves)]
@@ -160,18 +160,18 @@ RESOLUTION_COLUMNS = (
 class _Curves:
     """Skill by replicate and scale."""
 
-    scales_km: np.ndarray  # (S,), ascending
-    skill_RS: np.ndarray  # NaN where a replicate lacks a scale
-    points_per_cell_S: np.ndarray
+    scales_km: np.ndarray  # (K,), ascending
+    skill_RK: np.ndarray  # NaN where a replicate lacks a scale
+    points_per_cell_K: np.ndarray
 
     @property
-    def mean_S(self) -> np.ndarray:
-        return np.nanmean(self.skill_RS, axis=0)
+    def mean_K(self) -> np.ndarray:
+        return np.nanmean(self.skill_RK, axis=0)
 
 
 def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, seed: int) -> dict:
     curves = _curves(group)
-    crossing = crossing_km(curves.scales_km, curves.mean_S, threshold)
+    crossing = crossing_km(curves.scales_km, curves.mean_K, threshold)
     low, high = _bounds(curves, threshold, confidence, seed)
     starved_up_to = _starved_up_to_km(curves)
     reach = np.fmin(_finer_neighbour_km(curves.scales_km, crossing), low)  # fmin: no interval leaves the crossing's own
@@ -185,7 +185,7 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
         "censored": "finer than" if crossing == 0 else "not reached by" if np.isinf(crossing) else "",
         "starved": starved,
         "nominal_km": float(EQUATOR_HALF_KM / group["legendre_polys"].iloc[0]),
-        "n_replicates": len(curves.skill_RS),
+        "n_replicates": len(curves.skill_RK),
         "n_scales": len(curves.scales_km),
         "finest_km": float(finest),
         "coarsest_km": float(coarsest),
@@ -197,7 +197,7 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
     }
 
 
-def crossing_km(scales_km: np.ndarray, skill_S: np.ndarray, threshold: float) -> float:
+def crossing_km(scales_km: np.ndarray, skill_K: np.ndarray, threshold: float) -> float:
     """Where the monotone fit of skill crosses the threshold, interpolated in log scale.
 
     Returns 0 where it is above at the finest scale and inf where it never gets there.
@@ -205,26 +205,26 @@ def crossing_km(scales_km: np.ndarray, skill_S: np.ndarray, threshold: float) ->
     >>> round(crossing_km(np.array([100.0, 400.0]), np.array([0.25, 0.75]), 0.5))
     200
     """
-    return float(np.exp(_log_crossing(np.log(scales_km), skill_S, threshold)[0]))
+    return float(np.exp(_log_crossing(np.log(scales_km), skill_K, threshold)[0]))
 
 
-def _log_crossing(log_S: np.ndarray, skill_S: np.ndarray, threshold: float) -> tuple[float, float]:
+def _log_crossing(log_K: np.ndarray, skill_K: np.ndarray, threshold: float) -> tuple[float, float]:
     """Log scale of the crossing, and how far a straight line between two scales may be out there.
 
     Between two measured scales the curve is not known. For a logistic curve that
     rises from 20 to 80 % over one step the line is out by up to 6 % of the step, for
     one from 6 to 94 % by up to 14 %: a tenth is allowed halfway, nothing at the ends.
     """
-    fit = isotonic_regression(skill_S).x
+    fit = isotonic_regression(skill_K).x
     above = np.flatnonzero(fit >= threshold)
     if len(above) == 0:
         return np.inf, 0.0
     upper = above[0]
     if upper == 0:
         return -np.inf, 0.0
-    step = log_S[upper] - log_S[upper - 1]
+    step = log_K[upper] - log_K[upper - 1]
     share = (threshold - fit[upper - 1]) / (fit[upper] - fit[upper - 1])
-    return log_S[upper - 1] + share * step, INTERPOLATION_ERROR * 4 * share * (1 - share) * step
+    return log_K[upper - 1] + share * step, INTERPOLATION_ERROR * 4 * share * (1 - share) * step
 
 
 def _curves(group: pd.DataFrame) -> _Curves:
@@ -235,24 +235,24 @@ def _curves(group: pd.DataFrame) -> _Curves:
 
 def _bounds(curves: _Curves, threshold: float, confidence: float, seed: int) -> tuple[float, float]:
     """Percentiles of the crossings of widened bootstrap curves, each moved by the error of interpolation."""
-    if len(curves.skill_RS) < 2:
+    if len(curves.skill_RK) < 2:
         return np.nan, np.nan
     return percentiles(np.exp(_crossing_draws(curves, threshold, confidence, seed)), confidence)
 
 
 def _crossing_draws(curves: _Curves, threshold: float, confidence: float, seed: int, move_seed: int = 0) -> np.ndarray:
     """(B,) log scales; the same ``seed`` draws the same replicates for every curve."""
-    mean_S, log_S = curves.mean_S, np.log(curves.scales_km)
-    deviations_RS = np.nan_to_num(curves.skill_RS - mean_S)
+    mean_K, log_K = curves.mean_K, np.log(curves.scales_km)
+    deviations_RK = np.nan_to_num(curves.skill_RK - mean_K)
     # Three replicates have ten distinct resamples: fit each curve once.
-    weights, draw_of = np.unique(deviation_weights(len(deviations_RS), confidence, seed), axis=0, return_inverse=True)
-    found = np.array([_log_crossing(log_S, mean_S + w @ deviations_RS, threshold) for w in weights])[draw_of.ravel()]
+    weights, draw_of = np.unique(deviation_weights(len(deviations_RK), confidence, seed), axis=0, return_inverse=True)
+    found = np.array([_log_crossing(log_K, mean_K + w @ deviations_RK, threshold) for w in weights])[draw_of.ravel()]
     return found[:, 0] + found[:, 1] * np.random.default_rng([seed, move_seed]).uniform(-1, 1, len(found))
 
 
 def _starved_up_to_km(curves: _Curves) -> float:
     """The coarsest starved scale, 0 where none is."""
-    starved = curves.scales_km[curves.points_per_cell_S < STARVED_POINTS_PER_CELL]
+    starved = curves.scales_km[curves.points_per_cell_K < STARVED_POINTS_PER_CELL]
     return float(starved.max()) if len(starved) else 0.0
 
 

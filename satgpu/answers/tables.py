@@ -83,7 +83,7 @@ def contrasts(sides: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFram
     """
     gaps = [_by_replicate(rows) - _by_replicate(others) for rows, others in sides]
     rounding = np.array([_rounding(rows) + _rounding(others) for rows, others in sides])
-    found = moderated(pd.concat(gaps, axis=1).T.to_numpy(dtype=float), rounding_C=rounding)
+    found = moderated(pd.concat(gaps, axis=1).T.to_numpy(dtype=float), rounding_K=rounding)
     low, high = found.interval()
     df = np.where(found.n > 1, found.df, np.nan)
     return pd.DataFrame(dict(zip(TEST_COLUMNS, (found.mean, low, high, found.t, df, found.p, found.n), strict=True)))

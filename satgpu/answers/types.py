@@ -45,7 +45,7 @@ class Unit(_Word):
     DEGREES = "°"
     POINTS = "points"
     SHARE = "share"
-    DEGREE_L = "l"
+    HARMONIC = "l"
     NUMBER = ""
 
 

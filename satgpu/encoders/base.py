@@ -1,7 +1,4 @@
-"""What every encoder is: a callable from longitude and latitude to embeddings, with its provenance.
-
-Shapes key of this wing: N points, C points of one chunk, D embedding, H hidden, L Legendre polynomials.
-"""
+"""What every encoder is: a callable from longitude and latitude to embeddings, with its provenance."""
 
 import hashlib
 import math

@@ -120,7 +120,7 @@ def holds_geoclip(file: WeightsFile) -> bool:
 
 
 def equal_earth(latlon_deg: Tensor) -> Tensor:
-    """(C, 2) map coordinates of (C, 2) latitude, longitude in degrees, in GeoCLIP's units.
+    """(B, 2) map coordinates of (B, 2) latitude, longitude in degrees, in GeoCLIP's units.
 
     GeoCLIP keeps A2·θ³ where the projection's y has it, and A4·θ⁹, A3·θ⁷ alike.
     """
@@ -133,7 +133,7 @@ def equal_earth(latlon_deg: Tensor) -> Tensor:
 
 
 def _run_capsule(projected: Tensor, waves: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """(C, D) of one capsule; the phase in float64 always: it reaches thousands of radians."""
+    """(B, D) of one capsule; the phase in float64 always: it reaches thousands of radians."""
     phase = 2 * math.pi * (projected @ waves.T)
     *inner, (head_weight, head_bias) = layers
     hidden = torch.cat([phase.cos(), phase.sin()], dim=1).to(head_weight.dtype)

@@ -153,7 +153,7 @@ def _fill_chunk(out: Tensor, lonlat_deg: Tensor, legendre_polys: int, variant: s
 
 
 def _pole_axis_and_plane(lonlat_deg: Tensor) -> tuple[Tensor, Tensor]:
-    """cos θ (C,), and sin θ e^{iφ} as complex numbers (C,), for phi = lon + 180°, theta = lat + 90°.
+    """cos θ (B,), and sin θ e^{iφ} as complex numbers (B,), for phi = lon + 180°, theta = lat + 90°.
 
     The cosine of the latitude is taken as the sine of 90° - |lat|, a difference
     that is exact near the poles, where the cosine of a rounded angle is not.

@@ -56,7 +56,7 @@ def draw_siren(features: int, width: int, dim: int, hidden_layers: int, generato
 
 
 def siren(features: Tensor, weights: SirenWeights) -> Tensor:
-    """(C, D) embeddings of (C, L²) features."""
+    """(B, D) embeddings of (B, L²) features."""
     *hidden, (last_weight, last_bias) = weights.layers
     for index, (weight, bias) in enumerate(hidden):
         features = functional.linear(features, weight, bias)

@@ -57,7 +57,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def rings(self, distances_km: list[float], n_places: int, n_bearings: int, seed: int) -> tuple[Tensor, Tensor]:
-        """(C, 2) reference places, and (C, K, B, 2) points at each distance around each."""
+        """(R, 2) reference places, and (R, K, n_bearings, 2) points at each distance around each."""
 
     @abstractmethod
     def labels(

@@ -10,9 +10,7 @@
     loop, module      the loop around an engine, bare and as a Lightning module
     training          train_probes, the one way in; estimator and sklearn are built on it
 
-Letters of shapes, in the whole package: G groups, P probes, N points (rows), B rows of a minibatch,
-D inputs (the embedding), H units of a hidden layer, C outputs of a probe (1 for two classes and for
-numbers). A local tensor of rank two or more may carry them: ``weight_PDH``.
+C outputs are 1 for two classes and for numbers; the other letters of shapes are the package's (``satgpu``).
 """
 
 from satgpu.probes.estimator import MLPProbes

@@ -13,7 +13,7 @@ within 20 km).
 Circles are independent draws, whatever lies on them: they are the "places"
 that the intervals of ``satgpu.readouts.kernel`` resample.
 
-Shapes key: C circles, M points on a circle, K distances, B bearings, D embedding.
+Shapes: R circles, M points on a circle, K distances, B bearings, D embedding.
 """
 
 import math
@@ -196,16 +196,16 @@ class _Pairs:
         return tuple(torch.nn.functional.normalize(e, dim=-1) for e in (embedding, embedding - self.mean_D))
 
     def around(self, places_C2: Tensor, points_CKB2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(C, K) mean and deviation over bearings, and centred mean, of points around places."""
+        """(R, K) mean and deviation over bearings, and centred mean, of points around places."""
         here, there = self.directions(places_C2), self.directions(points_CKB2)
         plain, centred = (torch.einsum("cd,ckbd->ckb", a, b) for a, b in zip(here, there, strict=True))
         return plain.mean(dim=-1), _std(plain), centred.mean(dim=-1)
 
 
-def _circle_points(places_C2: Tensor, bearing_C: Tensor, design: CircleDesign) -> tuple[Tensor, Tensor]:
-    """(C, M, 2) points on the circles, and (C, T, 2) points a near distance on from some of them."""
+def _circle_points(places_C2: Tensor, bearing_R: Tensor, design: CircleDesign) -> tuple[Tensor, Tensor]:
+    """(R, M, 2) points on the circles, and (R, T, 2) points a near distance on from some of them."""
     start = unit_vectors(places_C2)[:, None]
-    heading = unit_vectors(destination_deg(places_C2, bearing_C, EARTH_RADIUS_KM * math.pi / 2))[:, None]
+    heading = unit_vectors(destination_deg(places_C2, bearing_R, EARTH_RADIUS_KM * math.pi / 2))[:, None]
 
     def at(angle_rad: Tensor) -> Tensor:
         return lonlat_deg_from_unit(angle_rad.cos()[:, None] * start + angle_rad.sin()[:, None] * heading)
@@ -229,7 +229,7 @@ def _near_pairs(design: CircleDesign) -> tuple[Tensor, Tensor]:
 
 
 def _along_circles(pairs: _Pairs, circle_CM2: Tensor, near_CT2: Tensor, design: CircleDesign) -> tuple[Tensor, ...]:
-    """Distances (K,), pairs (K,) and (C, K) mean, deviation and centred mean: near distances first, then the lags."""
+    """Distances (K,), pairs (K,) and (R, K) mean, deviation and centred mean: near distances first, then the lags."""
     on_circle, near = pairs.directions(circle_CM2), pairs.directions(near_CT2)
     which, start = _near_pairs(design)
     near_plain, near_centred = ((a[:, start] * b).sum(dim=-1) for a, b in zip(on_circle, near, strict=True))
@@ -250,12 +250,12 @@ def _std(similarity: Tensor) -> Tensor:
     return similarity.std(dim=-1, correction=0)
 
 
-def _lags(gram_CMM: Tensor) -> Tensor:
-    """(C, M/2 + 1, M): similarity of every point with the one j steps on, all around the circle."""
-    m = gram_CMM.shape[-1]
-    i = torch.arange(m, device=gram_CMM.device)
-    lag = torch.arange(m // 2 + 1, device=gram_CMM.device)[:, None]
-    return gram_CMM[:, i, (i + lag) % m]
+def _lags(gram_RMM: Tensor) -> Tensor:
+    """(R, M/2 + 1, M): similarity of every point with the one j steps on, all around the circle."""
+    m = gram_RMM.shape[-1]
+    i = torch.arange(m, device=gram_RMM.device)
+    lag = torch.arange(m // 2 + 1, device=gram_RMM.device)[:, None]
+    return gram_RMM[:, i, (i + lag) % m]
 
 
 def _head(encoder: Callable, protocol: str, role: str, replicate: int) -> dict:
@@ -277,11 +277,11 @@ def _name(encoder: Callable) -> str:
 
 
 def _frame(
-    head: dict, grid: str, first_place: int, places: Tensor, distances: Tensor, n_pairs: Tensor, *stats_CK: Tensor
+    head: dict, grid: str, first_place: int, places: Tensor, distances: Tensor, n_pairs: Tensor, *stats_RK: Tensor
 ) -> pd.DataFrame:
     """The rows, places slowest; rounded, because more digits would be noise and megabytes."""
-    n_places, n_distances = stats_CK[0].shape
-    mean, std, centred = (s.double().cpu().reshape(-1).numpy().round(DECIMALS) for s in stats_CK)
+    n_places, n_distances = stats_RK[0].shape
+    mean, std, centred = (s.double().cpu().reshape(-1).numpy().round(DECIMALS) for s in stats_RK)
     place = torch.arange(n_places).repeat_interleave(n_distances)
     values = head | {
         "grid": grid,

@@ -11,7 +11,7 @@ trace of C: no test places either.
 * The adaptive Gaussian process is no bound: it doesn't know the degree, and chooses the length of a smooth
   kernel by marginal likelihood (Rasmussen and Williams 2006, eq. 5.8), as one would in practice.
 
-Shapes: N labelled places, M test places, J harmonics, L degrees 1 to l_max, T targets.
+Shapes: N labelled places, M test places, E harmonics, L degrees 1 to l_max, T targets.
 """
 
 from __future__ import annotations
@@ -62,32 +62,32 @@ def composite_bound(places_deg: Tensor, power: np.ndarray, noise: float) -> tupl
     noise = max(noise, _LEAST_NOISE) * float(power_L.sum())
     l_max = len(power_L)
     degree = degree_of_targets(1, l_max).to(power_L.device)
-    variance_J = power_L[degree - 1] / (2 * degree + 1)
-    learned_J = _learned_by_places if len(places_deg) < len(degree) else _learned_by_harmonics
-    learned_L = sum_by_degree(learned_J(places_deg.double(), variance_J, noise, l_max), 1, l_max)
+    variance_E = power_L[degree - 1] / (2 * degree + 1)
+    learned_E = _learned_by_places if len(places_deg) < len(degree) else _learned_by_harmonics
+    learned_L = sum_by_degree(learned_E(places_deg.double(), variance_E, noise, l_max), 1, l_max)
     return float(learned_L.sum() / power_L.sum()), (learned_L / power_L.clamp_min(1e-300)).cpu()
 
 
-def _learned_by_places(places_deg: Tensor, variance_J: Tensor, noise: float, l_max: int) -> Tensor:
-    """(J,) prior less posterior variance: the diagonal of S²Φᵀ(ΦS²Φᵀ + ηI)⁻¹ΦS², by an (N, N) factor."""
+def _learned_by_places(places_deg: Tensor, variance_E: Tensor, noise: float, l_max: int) -> Tensor:
+    """(E,) prior less posterior variance: the diagonal of S²Φᵀ(ΦS²Φᵀ + ηI)⁻¹ΦS², by an (N, N) factor."""
     covariance = noise * torch.eye(len(places_deg), dtype=torch.float64, device=places_deg.device)
     for first, last, values in harmonics_in_blocks(places_deg, l_max):
-        covariance += (values * variance_J[first**2 - 1 : (last + 1) ** 2 - 1]) @ values.T
+        covariance += (values * variance_E[first**2 - 1 : (last + 1) ** 2 - 1]) @ values.T
     factor = torch.linalg.cholesky(covariance)
     parts = []
     for first, last, values in harmonics_in_blocks(places_deg, l_max):
-        some = variance_J[first**2 - 1 : (last + 1) ** 2 - 1]
+        some = variance_E[first**2 - 1 : (last + 1) ** 2 - 1]
         parts.append(torch.linalg.solve_triangular(factor, values * some, upper=False).square().sum(0))
     return torch.cat(parts)
 
 
-def _learned_by_harmonics(places_deg: Tensor, variance_J: Tensor, noise: float, l_max: int) -> Tensor:
-    """(J,) the same by a (J, J) factor: S² less the diagonal of S(I + SΦᵀΦS/η)⁻¹S."""
-    scaled = torch.cat([values for _, _, values in harmonics_in_blocks(places_deg, l_max)], 1) * variance_J.sqrt()
+def _learned_by_harmonics(places_deg: Tensor, variance_E: Tensor, noise: float, l_max: int) -> Tensor:
+    """(E,) the same by a (E, E) factor: S² less the diagonal of S(I + SΦᵀΦS/η)⁻¹S."""
+    scaled = torch.cat([values for _, _, values in harmonics_in_blocks(places_deg, l_max)], 1) * variance_E.sqrt()
     precision = scaled.T @ scaled / noise
     precision.diagonal().add_(1)
     posterior = torch.cholesky_inverse(torch.linalg.cholesky(precision)).diagonal()
-    return variance_J * (1 - posterior)
+    return variance_E * (1 - posterior)
 
 
 def gaussian_process(

@@ -31,7 +31,7 @@ def spectrum_and_overlaps(Z: Tensor, places_deg: Tensor, l_max: int) -> tuple[np
         l_max: highest degree.
 
     Returns:
-        (K,) variances along the components, largest first, and (K, L) share of the power of each degree along
+        (E,) variances along the components, largest first, and (E, L) share of the power of each degree along
         each component, freed from what N places give to any component by chance.
     """
     ridge = Ridge.factor(Z, exact=True)
@@ -46,21 +46,21 @@ def spectrum_and_overlaps(Z: Tensor, places_deg: Tensor, l_max: int) -> tuple[np
     return (ridge.eigenvalues[:rank] / n).cpu().numpy(), torch.cat(parts, 1).cpu().numpy()
 
 
-def predicted_share(variances_K: np.ndarray, overlaps_KL: np.ndarray, n_labels: np.ndarray, noise: float) -> np.ndarray:
+def predicted_share(variances_E: np.ndarray, overlaps_EL: np.ndarray, n_labels: np.ndarray, noise: float) -> np.ndarray:
     """(S, L) share read of each degree from each of (S,) numbers of labels, the penalty at its best.
 
     >>> predicted_share(np.ones(10), np.full((10, 1), 0.1), np.array([1000]), 0.1).round(3).tolist()
     [[0.999]]
     """
-    out_L = 1 - overlaps_KL.sum(0)
-    kappa_A = np.geomspace(variances_K[0] * 1e-10, variances_K[0] * 1e4, 14 * _PENALTIES_A_DECADE + 1)
-    learned_AK = variances_K / (variances_K + kappa_A[:, None])
-    missed_AL = (1 - learned_AK) ** 2 @ overlaps_KL + out_L
+    out_L = 1 - overlaps_EL.sum(0)
+    kappa_A = np.geomspace(variances_E[0] * 1e-10, variances_E[0] * 1e4, 14 * _PENALTIES_A_DECADE + 1)
+    learned_AE = variances_E / (variances_E + kappa_A[:, None])
+    missed_AL = (1 - learned_AE) ** 2 @ overlaps_EL + out_L
     shares = []
     for n in np.asarray(n_labels, dtype=float):
         # κ is possible where some penalty of 0 or more leads to it: n ≥ Σ L. One label goes to the mean.
-        possible_A = learned_AK.sum(1) < n - 1
-        inflation_A = 1 / (1 - np.minimum((learned_AK**2).sum(1), n - 1.5) / (n - 1))
+        possible_A = learned_AE.sum(1) < n - 1
+        inflation_A = 1 / (1 - np.minimum((learned_AE**2).sum(1), n - 1.5) / (n - 1))
         error_AL = inflation_A[:, None] * (missed_AL + noise) - noise
         shares.append(1 - error_AL[possible_A].min(0) - (1 + noise) / n)
     return np.array(shares)

@@ -2,14 +2,14 @@
 
 One pass over the harmonics. With U the orthonormal components of the standardised embedding at the n
 labelled places and B the same components at the m test places (ridge.py), everything that follows is
-small: UᵀF and BᵀF of all harmonics F are kept, K numbers each, and from them come
+small: UᵀF and BᵀF of all harmonics F are kept, E numbers each, and from them come
 
 * the ceiling, Σ (UᵀF)² against Σ F² at the labelled places;
 * the fit with any penalty, C = h ∘ (UᵀF + √η·G): UᵀE of white noise E is white noise G, since U has
   orthonormal columns;
 * its error at the test places, Σ (F - μ - B C)², by expanding the square.
 
-Shapes: N labelled places, M test places, K components, T harmonics, L degrees 1 to l_max.
+Shapes: N labelled places, M test places, E components, T harmonics, L degrees 1 to l_max.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class LinearCurve:
         composite: (priors,) R² on composite fields, pooled over the fields of a prior.
         penalty: of each degree, then of each prior.
         rank, dropped: of the embedding at the labelled places.
-        eigenvalues: (K,) of the Gram matrix over N: variances along the components.
-        overlaps: (K, L) Σ (UᵀF)²/N over the harmonics of a degree: 2l+1 of them in full would be 2l+1.
+        eigenvalues: (E,) of the Gram matrix over N: variances along the components.
+        overlaps: (E, L) Σ (UᵀF)²/N over the harmonics of a degree: 2l+1 of them in full would be 2l+1.
     """
 
     share: Tensor
@@ -69,10 +69,10 @@ class _Products:
 
     first: int
     last: int
-    coefficients: Tensor  # (K, T) UᵀF at the labelled places
+    coefficients: Tensor  # (E, T) UᵀF at the labelled places
     mean: Tensor  # (T,)
     total: Tensor  # (T,) sum of squares about the mean
-    overlap: Tensor  # (K, T) BᵀF at the test places
+    overlap: Tensor  # (E, T) BᵀF at the test places
     test_sum: Tensor  # (T,)
     test_squares: Tensor  # (T,)
 

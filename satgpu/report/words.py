@@ -31,7 +31,7 @@ def number(estimate: Estimate) -> str:
     if math.isinf(estimate.value):
         return "never"
     bare = _bare(estimate.value, estimate.unit)
-    if estimate.unit is Unit.DEGREE_L:
+    if estimate.unit is Unit.HARMONIC:
         return f"l = {bare}"
     sign = {Unit.SHARE: " %", Unit.DEGREES: "°", Unit.NUMBER: ""}.get(estimate.unit, f" {estimate.unit}")
     return bare + sign
@@ -47,7 +47,7 @@ def _bare(value: float, unit: Unit) -> str:
         return f"{100 * value:.1f}"
     if unit in (Unit.KM, Unit.KM2):
         return km_text(value)
-    if unit in (Unit.DEGREES, Unit.DEGREE_L):
+    if unit in (Unit.DEGREES, Unit.HARMONIC):
         return f"{value:.3g}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 

@@ -5,7 +5,7 @@ with it (``SIGMA`` in the middle, by e^-4 for a whole unit of accuracy) and scat
 replicate's draw of points does to both encoders alike is in both and not in the difference. Accuracies are counts of
 ``N_TEST`` test places. What is asked of the counts is in ``satgpu.validation.thresholds``.
 
-Shapes: T tables, C cells, R replicates, K scales.
+Shapes: T tables, K cells (scales, in a peak), R replicates.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Tables:
         )
 
     def draw(self, n_tables: int, draw: np.random.Generator) -> tuple[PairedCells, np.ndarray]:
-        """Cells of T tables, and their true differences (T, C)."""
+        """Cells of T tables, and their true differences (T, K)."""
         shape = (n_tables, self.cells, self.replicates)
         accuracy = draw.uniform(0.62, 0.92, shape[:2])
         gain = np.where(np.arange(self.cells) % 2 == 0, self.gain, 0.0) + np.zeros(shape[:2])
@@ -167,20 +167,20 @@ def at_looks(looks) -> Judge:
 
 def without_luck_rule(cells: PairedCells) -> Mapping[str, np.ndarray]:
     """The product's rule for probes of which nobody knows that they never learned."""
-    return judge(replace(cells, stuck_CR=tuple(np.zeros_like(stuck) for stuck in cells.stuck_CR)))
+    return judge(replace(cells, stuck_KR=tuple(np.zeros_like(stuck) for stuck in cells.stuck_KR)))
 
 
 def unpaired(cells: PairedCells) -> Mapping[str, np.ndarray]:
     """The product's rule on replicates that are not paired by their number."""
-    return judge(replace(cells, second_CR=np.roll(cells.second_CR, 1, -1)))
+    return judge(replace(cells, second_KR=np.roll(cells.second_KR, 1, -1)))
 
 
 def pooled(**options) -> Judge:
     """Another way of pooling: ``cap=0`` is the plain t, ``cap=inf`` trusts the other cells without end."""
 
     def rule(cells: PairedCells) -> dict[str, np.ndarray]:
-        accuracy = ((cells.first_CR + cells.second_CR) / 2).mean(-1)
-        found = moderated(cells.difference_CR, accuracy, cells.rounding_C, **options)
+        accuracy = ((cells.first_KR + cells.second_KR) / 2).mean(-1)
+        found = moderated(cells.difference_KR, accuracy, cells.rounding_K, **options)
         low, high = found.interval()
         return {"difference": found.mean, "q": benjamini_hochberg(found.p), "low": low, "high": high}
 
