@@ -19,7 +19,7 @@ from satgpu.probes import ProbeGroup, ProbeOptions, TrainingReport
 from satgpu.probes.draws import hash_uniform
 from satgpu.probes.gpu import engine
 from satgpu.probes.gpu.bank import SlotBank
-from satgpu.probes.gpu.turns import RunningBank
+from satgpu.probes.gpu.running_bank import RunningBank
 from satgpu.probes.loop import TrainingLoop
 from satgpu.probes.training import SubgroupStream
 from satgpu.study.config import Config
