@@ -57,14 +57,14 @@ def _alignment(reading: FieldReading) -> float:
 
 
 def _isotropic(size: Size, _) -> list[Check]:
-    mixes = ((4, 12), (6, 24)) if size.small else ((8, 48), (16, 128))
+    mixes = ((4, 20), (6, 40)) if size.small else ((6, 48), (12, 160))
     coarse, fine = (_parts(size, polys, dim, 1.0, _alignment) for polys, dim in mixes)
     return [Check(f"finer less coarser, mean over {len(fine)} seeds", 0.0, float((fine - coarse).mean()))]
 
 
 def _zonal_boost(part: Callable[[FieldReading], float]) -> Callable:
     def rows(size: Size, _) -> list[Check]:
-        polys, dim = (6, 24) if size.small else (16, 128)
+        polys, dim = (6, 24) if size.small else (16, 128)  # fewer dimensions than harmonics: a gain moves what is held
         plain = _parts(size, polys, dim, 1.0, part)
         boosted = {gain: _parts(size, polys, dim, gain, part) for gain in (3.0, 10.0)}
         return [Check(f"gain {gain:g} less none", 0.0, float((b - plain).mean())) for gain, b in boosted.items()]
