@@ -50,23 +50,24 @@ def local(name: str, n_places: int) -> dict[str, float]:
     return {"local_edge_km": found.median_km}
 
 
-def parts(name: str, draws: int) -> dict[str, float]:
+def parts(name: str, draws: int, turns: int) -> dict[str, float]:
     """Resolution, zonal and longitude part of the skill on each field."""
     if not draws:
         return {}
-    found = satgpu.read_fields([satgpu.load_encoder(name)], FIELDS, draws=draws)
+    found = satgpu.read_fields([satgpu.load_encoder(name)], FIELDS, draws=draws, turns=turns)
     names = ("skill", "predicted", "resolution", "zonal", "longitude")
     return {f"{one.field}_{part}": getattr(one, part) for one in found for part in names}
 
 
-def measure(weights: Path, seeds: list[int], replicates: int, n_places: int, draws: int) -> pd.DataFrame:
+def measure(options: argparse.Namespace) -> pd.DataFrame:
     """One row per L, seed and state."""
     rows = []
     for legendre_polys in (10, 40):
-        for seed in seeds:
-            for state, name in encoders(weights, legendre_polys, seed).items():
+        for seed in options.seeds:
+            for state, name in encoders(options.weights, legendre_polys, seed).items():
                 row = dict(zip(INDEX, (legendre_polys, seed, state), strict=True))
-                rows.append(row | curves(name, replicates) | local(name, n_places) | parts(name, draws))
+                row |= curves(name, options.replicates) | local(name, options.places)
+                rows.append(row | parts(name, options.draws, options.turns))
                 print(f"L={legendre_polys} seed {seed} {state}: done", flush=True)
     return pd.DataFrame(rows)
 
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=4, help="draws of a transfer function; 0 leaves it out")
     parser.add_argument("--places", type=int, default=32, help="places of the local map; 0 leaves it out")
     parser.add_argument("--draws", type=int, default=8, help="draws of places of a real field; 0 leaves them out")
+    parser.add_argument("--turns", type=int, default=24, help="of each kind, that a real field is compared with")
     parser.add_argument("--out", type=Path, default=Path("what_training_buys.csv"))
     parser.add_argument("--tables", type=Path, nargs="+", help="tables measured before: nothing is measured again")
     parser.add_argument("--learning_curves", type=Path, help="picture of --weights' training runs; nothing is measured")
@@ -147,7 +149,7 @@ def main() -> None:
     if options.tables:
         table = together(options.tables)
     else:
-        table = measure(options.weights, options.seeds, options.replicates, options.places, options.draws)
+        table = measure(options)
         table.to_csv(options.out, index=False)
     print("What training gives\n\n" + markdown(differences(table, "state", "L"), "before", "after"))
     print("\nWhat L = 40 has over L = 10\n\n" + markdown(differences(table, "L", "state"), "L = 10", "L = 40"))
