@@ -9,7 +9,7 @@ from satgpu.experiments.make import Draw, check_sizes, readout_task
 from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import ReadoutTask
 
-PLACES = {"cpu": 12, "cuda": 200}
+PLACES = {"cpu": 9, "cuda": 200}
 SECONDS_PER_PLACE = 1.5
 
 
@@ -24,7 +24,7 @@ class Map:
     """Options of the map experiment.
 
     Args:
-        places: on a lattice even by area, 8 or more; auto is 12 on a CPU, enough for the ratio of two encoders, and
+        places: on a lattice even by area, 8 or more; auto is 9 on a CPU, enough for the ratio of two encoders, and
             200 on a GPU, enough for a map.
         scales_km: cell sizes looked at first, at most 800 km; edges are searched between them.
         n_labels: in a cap.

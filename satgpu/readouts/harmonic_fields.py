@@ -13,7 +13,8 @@ Shapes: N points, T targets, L degrees 1 to l_max; degree 0, the constant, is ne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from threading import Lock
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from satgpu.errors import UserError, unknown_choice
 
 PRIORS = ("power-law", "flat")
 _BLOCK_TARGETS = 512
+_SHARED_BYTES = 1 << 29
+Blocks = Iterable[tuple[int, int, Tensor]]
 
 
 def harmonics_in_blocks(
@@ -39,6 +42,43 @@ def harmonics_in_blocks(
     for first, last, values in harmonics.harmonics_in_blocks(lonlat_deg, l_max + 1, "closed-form", block, root):
         if last > 0:
             yield max(first, 1), last, values[:, 1:] if first == 0 else values
+
+
+def harmonics_of_two(places_deg: Tensor, test_deg: Tensor, l_max: int) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+    """(first degree, last, values at the labelled places, at the test places), some whole degrees at a time."""
+    n = len(places_deg)
+    for first, last, values in harmonics_in_blocks(torch.cat([places_deg, test_deg]), l_max):
+        yield first, last, values[:n], values[n:]
+
+
+class SharedHarmonics:
+    """The harmonics of one set of places, worked out once for all encoders that are read there, from any thread.
+
+    The last set asked for is kept, where it takes no more than half a GB (10,000 places to degree 64: 340 MB); a
+    larger one is streamed to each.
+    """
+
+    def __init__(self):
+        self._lock, self._l_max = Lock(), 0
+        self._places: Tensor | None = None
+        self._blocks: list[tuple[int, int, Tensor]] = []
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        with self._lock:
+            self._places, self._blocks = None, []
+
+    def blocks(self, lonlat_deg: Tensor, l_max: int) -> Blocks:
+        """As :func:`harmonics_in_blocks` gives them."""
+        if 8 * len(lonlat_deg) * (l_max + 1) ** 2 > _SHARED_BYTES:
+            return harmonics_in_blocks(lonlat_deg, l_max)
+        with self._lock:
+            known = self._places is not None and self._places.device == lonlat_deg.device
+            if not (known and l_max == self._l_max and torch.equal(self._places, lonlat_deg)):
+                self._blocks = []  # the old ones go before the new ones come
+                self._blocks = list(harmonics_in_blocks(lonlat_deg, l_max))
+                self._places, self._l_max = lonlat_deg, l_max
+            return self._blocks
 
 
 def degree_of_targets(first: int, last: int) -> Tensor:

@@ -15,6 +15,7 @@ Shapes: N labelled places, M test places, E components, T harmonics, L degrees 1
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ from satgpu.readouts.harmonic_fields import (
     PRIORS,
     degree_of_targets,
     harmonics_in_blocks,
+    harmonics_of_two,
     prior_power,
     random_combinations,
     sum_by_degree,
@@ -85,6 +87,7 @@ def linear_curve(
     l_max: int,
     noise: float,
     generator: torch.Generator,
+    blocks: Iterable[tuple[int, int, Tensor, Tensor]] | None = None,
 ) -> LinearCurve:
     """Share read and ceiling of degrees 1 to l_max.
 
@@ -95,19 +98,22 @@ def linear_curve(
         l_max: highest degree.
         noise: variance of the label noise, as a share of a field's.
         generator: of the label noise and the fields that choose the penalties, on the CPU.
+        blocks: the harmonics at the labelled and at the test places, as ``EmbeddedPlaces.harmonics`` gives them;
+            worked out here by default.
     """
     ridge = Ridge.factor(Z, exact=True)
+    blocks = blocks or harmonics_of_two(places_deg.to(ridge.U), test_deg.to(ridge.U), l_max)
     basis = ridge.basis(Z_test)
     powers = [prior_power(prior, l_max) for prior in PRIORS]
-    products, fields, composite = [], [], torch.zeros(1, dtype=torch.float64)
-    for first, last, values in harmonics_in_blocks(torch.cat([places_deg, test_deg]).to(ridge.U), l_max):
-        train = values[: ridge.n]
-        products.append(_products(ridge, basis, train, values[ridge.n :], first, last))
+    products, fields, composite, composite_test = [], [], 0.0, 0.0
+    for first, last, train, test in blocks:
+        products.append(_products(ridge, basis, train, test, first, last))
         parts = train.split([2 * degree + 1 for degree in range(first, last + 1)], dim=1)
         mixes = random_combinations(first, last, FIELDS_A_DEGREE, generator)
         fields += [part @ mix.to(part) for part, mix in zip(parts, mixes, strict=True)]
-        composite = composite.to(values) + values @ _composite_mix(powers, first, last, generator).to(values)
-    labels = torch.cat([*fields, composite[: ridge.n]], 1)
+        mix = _composite_mix(powers, first, last, generator).to(train)
+        composite, composite_test = composite + train @ mix, composite_test + test @ mix
+    labels = torch.cat([*fields, composite], 1)
     labels = labels + math.sqrt(noise) * _normal(labels.shape, generator).to(labels)
     sizes = torch.tensor([FIELDS_A_DEGREE] * l_max + [COMPOSITE_FIELDS] * len(PRIORS))
     penalty = ridge.choose(labels, torch.arange(len(sizes)).repeat_interleave(sizes), every=_COARSE)
@@ -116,7 +122,7 @@ def linear_curve(
     return LinearCurve(
         share=torch.cat(share).cpu(),
         ceiling=torch.cat([_ceiling(ridge, p) for p in products]).cpu(),
-        composite=_composite_share(ridge, basis, labels, composite[ridge.n :], penalty).cpu(),
+        composite=_composite_share(ridge, basis, labels, composite_test, penalty).cpu(),
         penalty=penalty,
         rank=int(ridge.rank),
         dropped=int(ridge.dropped),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from satgpu.errors import UserError
 from satgpu.geometry.sampling import uniform_on_sphere
+from satgpu.readouts.harmonic_fields import SharedHarmonics, harmonics_of_two
 from satgpu.seeds import derive_seed
 
 # A ceiling wants so many places for each dimension (see ``linear.ceiling_curve``).
@@ -28,6 +29,7 @@ class EmbeddedPlaces:
         n_test: places at which shares are measured: ``all_deg[n_most:n_most + n_test]``.
         n_most: the most labels of any smaller draw made from this one.
         seed, replicate: what it was drawn from.
+        shared: keeps the harmonics of all places, for draws of the same places by other encoders.
     """
 
     all_deg: Tensor
@@ -37,6 +39,7 @@ class EmbeddedPlaces:
     n_most: int
     seed: int
     replicate: int
+    shared: SharedHarmonics | None = None
 
     places_deg = property(lambda self: self.all_deg[: self.n])
     test_deg = property(lambda self: self.all_deg[self.n_most : self.n_most + self.n_test])
@@ -48,13 +51,28 @@ class EmbeddedPlaces:
         """The same draw with fewer labels; test places stay."""
         return replace(self, n=n)
 
+    def harmonics(self, l_max: int) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+        """As ``harmonic_fields.harmonics_of_two`` gives them for the labelled and the test places."""
+        if self.shared is None:
+            yield from harmonics_of_two(self.places_deg.double(), self.test_deg.double(), l_max)
+            return
+        n = self.n_most
+        for first, last, values in self.shared.blocks(self.all_deg[: n + self.n_test].double(), l_max):
+            yield first, last, values[: self.n], values[n:]
+
     def generator(self, *words: object) -> torch.Generator:
         """A CPU generator of this draw, by name."""
         return torch.Generator().manual_seed(derive_seed(self.seed, "transfer", *words, self.replicate))
 
 
 def draw_places(
-    embedding: Callable, n: int, n_test: int, seed: int, replicate: int, device: torch.device
+    embedding: Callable,
+    n: int,
+    n_test: int,
+    seed: int,
+    replicate: int,
+    device: torch.device,
+    shared: SharedHarmonics | None = None,
 ) -> EmbeddedPlaces:
     """A draw for ``n`` labels; with further places where a ceiling needs more than there are.
 
@@ -73,4 +91,4 @@ def draw_places(
     if missing > 0:
         further = uniform_on_sphere(missing, generator)
         places, Z = torch.cat([places, further]), torch.cat([Z, embedding(further)])
-    return EmbeddedPlaces(places.to(device), Z.to(device), n, n_test, n, seed, replicate)
+    return EmbeddedPlaces(places.to(device), Z.to(device), n, n_test, n, seed, replicate, shared)

@@ -352,7 +352,9 @@ def _read_with_mlps(draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
 
 def _read_linearly(draw: EmbeddedPlaces, l_max: int, noise: float) -> Measured:
     generator = draw.generator("linear")
-    curve = linear_curve(draw.Z, draw.Z_test, draw.places_deg, draw.test_deg, l_max, noise, generator)
+    curve = linear_curve(
+        draw.Z, draw.Z_test, draw.places_deg, draw.test_deg, l_max, noise, generator, draw.harmonics(l_max)
+    )
     return Measured(
         share=curve.share.numpy(),
         composite=curve.composite.numpy(),

@@ -1,12 +1,13 @@
 """A study with everything decided, and the work that follows from it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from satgpu.encoders import Encoder
 from satgpu.experiments import ReadoutTask
+from satgpu.readouts.harmonic_fields import SharedHarmonics
 from satgpu.run.rows import ReadoutRow
 from satgpu.study.config import Config
 from satgpu.study.looks import LookPlan
@@ -79,6 +80,7 @@ class PreparedStudy:
     notice: str | None
     plan: LookPlan = LookPlan.single(1)
     speed: Speed | None = None  # where the plan follows from it
+    harmonics: SharedHarmonics = field(default_factory=SharedHarmonics, compare=False, repr=False)
 
     @property
     def replicates(self) -> int:

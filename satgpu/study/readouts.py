@@ -5,10 +5,12 @@ experiment's options and one encoder in, rows out.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
+import torch
 
 from satgpu.encoders import Encoder, load_encoder
 from satgpu.errors import UserError
@@ -20,7 +22,7 @@ from satgpu.readouts.embedding import CheckedEmbedding
 from satgpu.readouts.harmonic_fields import PRIORS
 from satgpu.readouts.map import resolution_map
 from satgpu.readouts.places import EmbeddedPlaces, draw_places
-from satgpu.readouts.transfer import Measured, measure
+from satgpu.readouts.transfer import Measured, measure, measure_ladder
 from satgpu.run.folder import RunFolder
 from satgpu.run.rows import MapRow, ReadoutDoneRow, ReadoutRow, SimilarityRow, TransferRow
 from satgpu.study.interrupt import Interruption
@@ -30,6 +32,7 @@ from satgpu.study.ranks import Ranks
 
 Reader = Callable[[Reading, Any, PreparedStudy], Sequence[ReadoutRow]]
 READERS: dict[str, Reader] = {}
+_SIGNAL_S = 0.2  # how soon a signal is seen
 
 
 def reads(experiment: str) -> Callable[[Reader], Reader]:
@@ -47,6 +50,34 @@ def reads(experiment: str) -> Callable[[Reader], Reader]:
     return register
 
 
+def _one_by_one(read: Callable, readings: Iterable[Reading], interruption: Interruption) -> Iterator[tuple]:
+    """Each reading with what was read; a signal ends one where it is, and it will be done again."""
+    for reading in readings:
+        with interruption.at_once():
+            found = read(reading)
+        yield reading, found
+
+
+def _side_by_side(read: Callable, readings: Iterable[Reading], interruption: Interruption) -> Iterator[tuple]:
+    """The same, a reading a core, as they come: small factorisations and draws gain little from several cores.
+
+    After a signal none is begun, and those under way are finished: a few seconds.
+    """
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, "satgpu-readouts", torch.set_num_threads, (1,)) as pool:
+        try:
+            futures = {pool.submit(read, reading): reading for reading in readings}
+            while futures:
+                for future in wait(futures, timeout=_SIGNAL_S, return_when=FIRST_COMPLETED).done:
+                    yield futures.pop(future), future.result()
+                if interruption.asked():
+                    futures = {future: reading for future, reading in futures.items() if not future.cancel()}
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            torch.set_num_threads(threads)
+    interruption.check()
+
+
 class ReadoutRun:
     """The read-outs of this process that are not done yet."""
 
@@ -58,13 +89,12 @@ class ReadoutRun:
         self.notices: list[str] = []
 
     def run(self, progress: RunProgress, interruption: Interruption) -> None:
-        """Do them, one after the other; a signal ends one where it is, and it will be done again."""
-        for reading in self.todo:
-            progress.say(f"{reading.task.experiment} · {reading.encoder.name}")
-            with interruption.at_once():
-                rows, failure = self._read(reading)
-            self._store(reading, rows, failure)
+        """Do them; what each finds depends neither on the others nor on how many run at once."""
+        several = self.study.device.type == "cpu" and torch.get_num_threads() > 1
+        for reading, found in (_side_by_side if several else _one_by_one)(self._read, self.todo, interruption):
+            self._store(reading, *found)
             progress.advance(f"{reading.task.experiment} · {reading.encoder.name}")
+        self.study.harmonics.forget()
 
     def _read(self, reading: Reading) -> tuple[Sequence[ReadoutRow], str]:
         experiment = reading.task.experiment
@@ -109,9 +139,9 @@ def _read_linearly(
 ) -> list[TransferRow]:
     """Every number of labels, from one draw of places and one embedding of them."""
     draw = _draw(reading, options, study, max(options.n_labels), encoder)
+    ladder = options.n_labels if encoder is None else options.n_labels[-1:]
     rows = []
-    for n in options.n_labels if encoder is None else options.n_labels[-1:]:
-        found = measure("linear", draw.first(n), options.l_max, options.noise)
+    for n, found in zip(ladder, measure_ladder("linear", draw, ladder, options.l_max, options.noise), strict=True):
         rows += _transfer_rows(reading, options, found, reader="linear", n_labels=n, dim=draw.dim, **head)
     return rows
 
@@ -162,7 +192,8 @@ def _read_coordinates(reading: Reading, options: Any, study: PreparedStudy) -> l
 def _draw(reading: Reading, options: Any, study: PreparedStudy, n: int, encoder: Any = None) -> EmbeddedPlaces:
     """The draw of places of this replicate, embedded: the same places for every encoder."""
     embedding = CheckedEmbedding(encoder or reading.encoder.encoder, study.device)
-    return draw_places(embedding, n, options.n_test, reading.task.seed, reading.task.replicate, study.device)
+    task = reading.task
+    return draw_places(embedding, n, options.n_test, task.seed, task.replicate, study.device, study.harmonics)
 
 
 def _transfer_rows(
