@@ -11,12 +11,13 @@ from satgpu.study.looks import Look, LookPlan, cell_key, plan_looks
 
 
 def test_the_budget_fixes_the_plan():
-    assert plan_looks(3.4) == (Look(3, 0.05),) and plan_looks(0.5) == (Look(2, 0.05),)
+    assert plan_looks(3.4) == (Look(3, 0.05),) and plan_looks(0.5) == (Look(3, 0.05),)
     assert plan_looks(7) == (Look(7, 0.05),)
     assert plan_looks(8) == (Look(3, 0.005), Look(6, 0.014), Look(12, 0.031))
     assert [look.replicates for look in plan_looks(30)] == [3, 6, 12, 24, 48]
     for affordable in np.geomspace(0.5, 1000, 40):
         plan = LookPlan(plan_looks(affordable))
+        assert plan.looks[0].replicates >= 3  # a look that can't decide is never planned
         assert sum(plan.levels) <= 0.05 + 1e-12
         # half of the cells are decided at the first look: what the plan then costs is within the budget
         assert 3 + 0.5 * (plan.replicates - 3) <= max(affordable, 3)

@@ -27,7 +27,7 @@ def _study(monkeypatch, flops_per_s, *words):
 def test_the_minutes_and_the_devices_speed_give_the_replicates(monkeypatch):
     words = ("--experiments", "boundaries", "--minutes", "1")
     slow, fast = (_study(monkeypatch, flops, *words) for flops in (1e9, 1e11))
-    assert slow.plan.looks == ((2, 0.05),) and [look.replicates for look in fast.plan.looks[:3]] == [3, 6, 12]
+    assert slow.plan.looks == ((3, 0.05),) and [look.replicates for look in fast.plan.looks[:3]] == [3, 6, 12]
     assert fast.config.replicates == fast.replicates
     longer = _study(monkeypatch, 1e11, *words[:2], "--minutes", "4")
     assert longer.replicates > fast.replicates

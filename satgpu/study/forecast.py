@@ -11,7 +11,7 @@ from satgpu.study.pipeline import prepare
 from satgpu.study.plan import FIT_SHARE, TYPICAL_EPOCHS, deal, flops_per_row
 from satgpu.study.prepared import PreparedStudy, Speed
 from satgpu.study.ranks import Ranks
-from satgpu.study.speed import calibrate, seconds
+from satgpu.study.speed import calibrate, readouts_s
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def forecast(study: PreparedStudy, speed: Speed, processes: tuple[int, ...] = (1
         flops += sum(flops_per_row(dim, study.config.probes.hidden_layer_sizes) * rows for dim in dims.values())
         encode_s += sum(unit.points.n / speed.points_per_s[name] for name in dims)
     shares = {n: _largest_share(study, n) for n in processes}
-    readouts_s = study.plan.looks[0].replicates * seconds(study, speed)[0]
-    return Forecast(probes, points, largest, flops, encode_s, readouts_s, shares)
+    read_s = readouts_s(study, speed, study.plan.looks[0].replicates)
+    return Forecast(probes, points, largest, flops, encode_s, read_s, shares)
 
 
 def _largest_share(study: PreparedStudy, processes: int) -> float:

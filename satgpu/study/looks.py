@@ -28,7 +28,7 @@ from satgpu.answers.compare import UNDECIDED, compare
 from satgpu.errors import UserError
 
 LEVEL = 0.05
-FIRST_LOOK = 3  # replicates; two decide one true difference in seven, one decides nothing
+FIRST_LOOK = 3  # replicates: fewer decide next to nothing
 THREE_LOOKS = ((3, 0.005), (6, 0.014), (12, 0.031))
 UNDECIDED_SHARE = 0.5  # of the cells, that go on after the first look: half of them, in the studies seen so far
 
@@ -62,8 +62,9 @@ class LookPlan:
             seconds_per_replicate: what one replicate of the whole study costs.
 
         Returns:
-            one look at 0.05 where the time is enough for one only, with as many replicates as fit (two at least:
-            one decides nothing); else looks at 3, 6 and 12 replicates; with more time doubled beyond.
+            one look at 0.05 where the time is enough for one only, with as many replicates as fit and never fewer
+            than three, however slow the machine (one decides nothing, two one true difference in seven); else looks
+            at 3, 6 and 12 replicates; with more time doubled beyond.
 
         >>> LookPlan.from_budget(minutes=4, seconds_per_replicate=70).looks
         (Look(replicates=3, level=0.05),)
@@ -119,7 +120,7 @@ def plan_looks(affordable: float) -> tuple[Look, ...]:
     [3, 6, 12, 24]
     """
     if affordable < _expected_cost(THREE_LOOKS[-1][0]):
-        return (Look(max(2, math.floor(affordable + 1e-9)), LEVEL),)
+        return (Look(max(FIRST_LOOK, math.floor(affordable + 1e-9)), LEVEL),)
     sizes = [size for size, _ in THREE_LOOKS]
     while affordable >= _expected_cost(2 * sizes[-1]):
         sizes.append(2 * sizes[-1])

@@ -13,6 +13,7 @@ from satgpu.study.looks import cell_key
 # fitted on (70 % less a tenth for validation), the features of a typical encoder, and one ordinary core.
 TYPICAL_EPOCHS, FIT_SHARE, TYPICAL_FEATURES = 36, 0.63, 256
 NOMINAL_FLOPS_PER_S, NOMINAL_POINTS_PER_S = 2e10, 2e4
+NOMINAL_READING_S = 0.08  # of the small read-out that ``speed`` times, where a task's ``cost_s`` is what it says
 
 
 def flops_per_row(n_features: int, hidden_layer_sizes: tuple[int, ...]) -> int:

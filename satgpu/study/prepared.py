@@ -11,7 +11,7 @@ from satgpu.readouts.harmonic_fields import SharedHarmonics
 from satgpu.run.rows import ReadoutRow
 from satgpu.study.config import Config
 from satgpu.study.looks import LookPlan
-from satgpu.study.plan import Round, Unit, deal, plan_readouts, plan_units
+from satgpu.study.plan import NOMINAL_READING_S, Round, Unit, deal, plan_readouts, plan_units
 from satgpu.study.ranks import Ranks
 
 PLAIN = str.maketrans({",": "_", '"': "_", "\n": "_", "\r": "_"})
@@ -68,6 +68,7 @@ class Speed:
 
     flops_per_s: float
     points_per_s: dict[str, float]  # encoding, by encoder
+    reading_s: float = NOMINAL_READING_S  # of ``speed``'s small read-out, on one core
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,16 @@ import torch
 
 from satgpu.geometry import uniform_on_sphere
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
+from satgpu.readouts.linear import linear_curve
 from satgpu.study.looks import Look, LookPlan
-from satgpu.study.plan import NOMINAL_FLOPS_PER_S, TYPICAL_FEATURES, flops_per_row, plan_readouts, plan_units
+from satgpu.study.plan import (
+    NOMINAL_FLOPS_PER_S,
+    NOMINAL_READING_S,
+    TYPICAL_FEATURES,
+    flops_per_row,
+    plan_readouts,
+    plan_units,
+)
 from satgpu.study.prepared import PreparedStudy, Speed
 from satgpu.study.ranks import Ranks
 
@@ -17,7 +25,7 @@ FIT_SHARE_OF_TRAINING = 0.9
 
 
 def calibrate(study: PreparedStudy) -> Speed:
-    """Train a few probes for a few epochs and encode a few points with each encoder: a second or two."""
+    """Train a few probes for a few epochs, encode a few points with each encoder, read once: a second or two."""
     generator = torch.Generator().manual_seed(0)
     seconds = _training_s(study, generator)
     sizes = study.config.probes.hidden_layer_sizes
@@ -29,7 +37,8 @@ def calibrate(study: PreparedStudy) -> Speed:
         start = time.perf_counter()
         each.encoder(lonlat_deg).sum().item()
         points_per_s[each.name] = POINTS / (time.perf_counter() - start)
-    return Speed(work / seconds, points_per_s)
+    on_float64 = torch.device("cpu") if study.device.type == "mps" else study.device
+    return Speed(work / seconds, points_per_s, _reading_s(on_float64))
 
 
 def _training_s(study: PreparedStudy, generator: torch.Generator) -> float:
@@ -50,16 +59,44 @@ def _training_s(study: PreparedStudy, generator: torch.Generator) -> float:
     return time.perf_counter() - start
 
 
-def seconds(study: PreparedStudy, speed: Speed) -> tuple[float, float]:
-    """What one process needs: for the read-outs of one replicate, and for its probes."""
-    slowness = NOMINAL_FLOPS_PER_S / speed.flops_per_s
-    sizes = study.config.probes.hidden_layer_sizes
-    readouts_s = slowness * len(study.encoders) * sum(task.cost_s for task in plan_readouts(study.config, 1))
-    probes_s = 0.0
+def _reading_s(device: torch.device) -> float:
+    """Seconds of a small linear read-out on one core: a ridge of 700 places and 256 dimensions, degrees to 16."""
+    places = uniform_on_sphere(1000, torch.Generator().manual_seed(0)).to(device)
+    Z = torch.randn(1000, TYPICAL_FEATURES, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(2):  # the first use loads libraries
+            start = time.perf_counter()
+            linear_curve(Z[:700], Z[700:], places[:700], places[700:], 16, 0.1, torch.Generator().manual_seed(0))
+        return time.perf_counter() - start
+    finally:
+        torch.set_num_threads(threads)
+
+
+def readouts_s(study: PreparedStudy, speed: Speed, replicates: int) -> float:
+    """What one process needs for the read-outs of so many replicates."""
+    at_once = torch.get_num_threads() if study.device.type == "cpu" else 1
+    cost_s = len(study.encoders) * sum(task.cost_s for task in plan_readouts(study.config, replicates))
+    return cost_s * speed.reading_s / NOMINAL_READING_S / at_once
+
+
+def probes_s(study: PreparedStudy, speed: Speed) -> float:
+    """What one process needs for the probes of one replicate."""
+    slowness, sizes = NOMINAL_FLOPS_PER_S / speed.flops_per_s, study.config.probes.hidden_layer_sizes
+    needed_s = 0.0
     for unit in plan_units(study.config, 1):
-        probes_s += slowness * unit.train_s(sizes) * len(study.encoders)
-        probes_s += sum(unit.points.n / rate for rate in speed.points_per_s.values())
-    return readouts_s, probes_s
+        needed_s += slowness * unit.train_s(sizes) * len(study.encoders)
+        needed_s += sum(unit.points.n / rate for rate in speed.points_per_s.values())
+    return needed_s
+
+
+def plan_for(study: PreparedStudy, speed: Speed, processes: int = 1) -> LookPlan:
+    """The looks that the minutes allow: some read-outs are done once, the others and the probes in every replicate."""
+    once_s = readouts_s(study, speed, 1)
+    again_s = readouts_s(study, speed, 2) - once_s
+    minutes = study.config.minutes * processes - (once_s - again_s) / 60
+    return LookPlan.from_budget(max(minutes, 1e-6), max(again_s + probes_s(study, speed), 1e-3))
 
 
 def with_plan(study: PreparedStudy, ranks: Ranks) -> PreparedStudy:
@@ -67,9 +104,7 @@ def with_plan(study: PreparedStudy, ranks: Ranks) -> PreparedStudy:
     config, speed = study.config, None
     if config.replicates == "auto" and not config.looks:
         speed = ranks.broadcast(calibrate(study))
-        readouts_s, probes_s = seconds(study, speed)
-        minutes = config.minutes * ranks.world_size - readouts_s / 60
-        plan = LookPlan.from_budget(max(minutes, 1e-6), max(probes_s, 1e-3))
+        plan = plan_for(study, speed, ranks.world_size)
     elif config.looks and config.replicates in ("auto", config.looks[-1][0]):
         plan = LookPlan(tuple(Look(*look) for look in config.looks))
     else:
