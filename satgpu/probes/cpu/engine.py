@@ -45,6 +45,9 @@ class CpuEngine:
         self._room = 4 * n_threads  # probes in the queue: enough that no worker waits while one is finished
         self._n_threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(n_threads, "satgpu-probes", initializer=torch.set_num_threads, initargs=(1,))
+        # What the caller draws and encodes between the epochs: threads of its own would spin beside the workers,
+        # and cost a third of all the processor's time.
+        torch.set_num_threads(1)
         report.slots = self._room
         report.path = path.name
 
