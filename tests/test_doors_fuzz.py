@@ -184,7 +184,7 @@ def _cells(text):
 
 
 arrays = st.builds(
-    lambda shape, dtype, scale, seed: (np.random.default_rng(seed).normal(size=shape) * scale).astype(dtype),
+    lambda shape, dtype, scale, seed: np.asarray(np.random.default_rng(seed).normal(size=shape) * scale).astype(dtype),
     st.lists(st.integers(0, 4), max_size=3),
     st.sampled_from(["f8", ">f4", "f2", "i8", "u2", "?", "U3", "O", "M8[s]"]),
     st.sampled_from([1.0, 100.0]),

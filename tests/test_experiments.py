@@ -14,6 +14,7 @@ from satgpu.experiments.resolution import Resolution
 from satgpu.experiments.scale_region import ScaleRegion
 from satgpu.experiments.similarity import Similarity
 from satgpu.experiments.sweet_spot import SweetSpot
+from satgpu.experiments.transfer import Transfer
 from satgpu.geometry import EARTH_AREA_KM2, GEODESIC, NOTEBOOK, PROTOCOLS
 
 PROBED = [name for name in (*default_experiments(), "resolution") if EXPERIMENTS[name].trains_probes]
@@ -154,6 +155,20 @@ def test_the_globe_is_its_published_area():
         (lambda: Patterns(patterns=("checkerboard",) * 2), "patterns.patterns holds 'checkerboard' twice"),
         (lambda: ScaleRegion(centers=(("A", 1.0, 2.0), ("A", 3.0, 4.0))), "scale_region.centers holds 'A' twice"),
         (lambda: Similarity(distances_km=(10.0, 10.0)), r"similarity\.distances_km holds 10\.0 twice"),
+        (lambda: Map(cells=1e9), "map has 700 labels in 1e.09 cells; a cap needs 50 or more in 4 to 400"),
+        (lambda: Map(noise=-1.0), r"map\.noise holds -1\.0; every value must be 0 or more"),
+        (lambda: Transfer(noise=float("inf")), r"transfer\.noise holds inf"),
+        (lambda: Transfer(n_test=1), r"transfer\.n_test is 1; give 50 or more"),
+        (lambda: Transfer(mlp_labels=-5), r"transfer\.mlp_labels holds -5"),
+        (lambda: Transfer(mlp_degrees=(2, 2)), r"transfer\.mlp_degrees holds 2\.0 twice"),
+        (lambda: Transfer(coordinates_labels=(5,)), r"transfer\.coordinates_labels is \(5,\); give 50 or more"),
+        (lambda: Transfer(coordinates_labels=()), r"transfer\.coordinates_labels is empty"),
+        (lambda: Transfer(twin_seeds=-1), r"transfer\.twin_seeds holds -1"),
+        (lambda: RegionSize(points_per_cell=float("inf")), r"region_size\.points_per_cell holds inf"),
+        (
+            lambda: ScaleRegion(centers=(("a\nb", 1.0, 2.0),)),
+            "holds a name that cannot be printed, .a.nb.",
+        ),
         (lambda: Map(scales_km=(100.0, 1600.0)), r"map\.scales_km is .*; give two or more, 800 km at most"),
         (lambda: Similarity(n_places=0), r"similarity\.n_places holds 0"),
         (lambda: Similarity(circle_points=33), "circle_points 33"),

@@ -1,5 +1,6 @@
 """The pieces that every experiment's plan is put together from."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def check_sizes(name: str, zero: bool = False, **sizes: object) -> None:
         if not values:
             raise UserError(f"{name}.{option} is empty; give at least one value")
         for one in values:
-            if not (one >= 0 if zero else one > 0):
+            if not (one >= 0 if zero else one > 0) or one == math.inf:
                 wanted = "0 or more" if zero else "positive"
                 raise UserError(f"{name}.{option} holds {one}; every value must be {wanted}")
             if option.endswith("_km"):

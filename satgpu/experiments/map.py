@@ -44,6 +44,11 @@ class Map:
         check_sizes("map", scales_km=self.scales_km, n_labels=self.n_labels, cells=self.cells)
         if len(self.scales_km) < 2 or max(self.scales_km) > 800:
             raise UserError(f"map.scales_km is {list(self.scales_km)}; give two or more, 800 km at most")
+        check_sizes("map", zero=True, noise=self.noise, tolerance=self.tolerance)
+        if self.n_labels < 50 or not 4 <= self.cells <= 400:
+            raise UserError(
+                f"map has {self.n_labels} labels in {self.cells:g} cells; a cap needs 50 or more in 4 to 400"
+            )
         if self.places != "auto" and self.places < 8:
             raise UserError(f"map.places is {self.places}; a map needs 8 places or more")
 

@@ -42,6 +42,7 @@ class RegionSize:
             n_points=self.n_points,
             max_points=self.max_points,
         )
+        check_sizes("region_size", zero=True, points_per_cell=self.points_per_cell)
         object.__setattr__(self, "center_deg", center_of("region_size.center_deg", *self.center_deg))
 
     def task_sets(self, draw: Draw) -> Iterator[TaskSet]:

@@ -39,6 +39,9 @@ class ScaleRegion:
         check_sizes("scale_region", spans_deg=self.spans_deg, scales_km=self.scales_km, n_points=self.n_points)
         if not self.centers:
             raise UserError("scale_region.centers is empty; give at least one, as in [[Europe, 15, 50]]")
+        for name, *_ in self.centers:
+            if not name.strip() or not name.isprintable():
+                raise UserError(f"scale_region.centers holds a name that cannot be printed, {name!r}; give a word")
         refuse_repeats("scale_region.centers", [name for name, *_ in self.centers])
         centers = tuple((name, *center_of(f"scale_region.centers: {name!r}", *place)) for name, *place in self.centers)
         object.__setattr__(self, "centers", centers)

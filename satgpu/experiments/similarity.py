@@ -40,9 +40,9 @@ class Similarity:
     def __post_init__(self):
         sizes = {name: getattr(self, name) for name in ("distances_km", "n_places", "n_bearings")}
         check_sizes("similarity", **sizes)
-        if self.circles < 2 or self.circle_points < 32 or self.circle_points % 2:
+        if self.circles < 2 or self.circle_points < 64 or self.circle_points % 2:
             raise UserError(
-                f"similarity needs 2 or more circles of an even number of points, 32 or more; "
+                f"similarity needs 2 or more circles of an even number of points, 64 or more; "
                 f"got circles {self.circles}, circle_points {self.circle_points}"
             )
 

@@ -57,8 +57,18 @@ class Transfer:
         check_sizes("transfer", n_labels=self.n_labels, n_test=self.n_test, l_max=self.l_max, draws=self.draws)
         if list(self.n_labels) != sorted(set(self.n_labels)) or self.n_labels[0] < 50:
             raise UserError(f"transfer.n_labels is {list(self.n_labels)}; give 50 or more each, ascending")
-        if not self.noise >= 0:
-            raise UserError(f"transfer.noise is {self.noise}; give a share of the field's variance, 0 or more")
+        check_sizes("transfer", zero=True, noise=self.noise)
+        for name, least in (("mlp_labels", 50), ("coordinates_labels", 50), ("mlp_degrees", 0), ("twin_seeds", 0)):
+            values = getattr(self, name)
+            if values == "auto" or values == ():
+                continue
+            check_sizes("transfer", zero=True, **{name: values})
+            if min(values if isinstance(values, tuple) else (values,)) < least:
+                raise UserError(f"transfer.{name} is {values}; give {least} or more")
+        if self.n_test < 50:
+            raise UserError(f"transfer.n_test is {self.n_test}; give 50 or more")
+        if not self.coordinates_labels:
+            raise UserError("transfer.coordinates_labels is empty; give a number of labels, or auto")
         if self.l_max > self.n_labels[0]:
             raise UserError(f"transfer.l_max is {self.l_max}; give at most n_labels, here {self.n_labels[0]}")
 

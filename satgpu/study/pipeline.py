@@ -92,6 +92,8 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if plain.count(name.translate(PLAIN)) > 1:
             raise UserError(f"two of the encoders are called {name!r}; rename one of the files, or leave one out")
+        if not name.isprintable():
+            raise UserError(f"an encoder's name must be printable; got {name!r}; rename the file")
         if name in READERS_OF_PLACES:
             raise UserError(f"an encoder cannot be called {name!r}, as a control is; rename the file")
 
