@@ -1,6 +1,7 @@
 """Precomputed embeddings: a table looked up by place, exactly or within a stated distance."""
 
 import csv
+import gzip
 import math
 import re
 from collections import Counter
@@ -29,7 +30,7 @@ _NO_COMPONENT = re.compile(
     r"|year|month|day|date|time|timestamp|hour|label|class|target|split|fold|weight)",
     re.IGNORECASE,
 )
-_PLACE_NAMES = {
+PLACE_NAMES = {
     "lon": ("lon", "longitude", "lng", "long", "x", "lon_deg"),
     "lat": ("lat", "latitude", "y", "lat_deg"),
 }
@@ -170,7 +171,7 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 def _read_frame(wanted: TableSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
     path = wanted.path
-    frame = _frame(path)
+    frame = read_frame(path)
     for place in ("lon", "lat"):
         if place not in frame.columns:
             raise UserError(_missing_place(path, place, [str(column) for column in frame.columns]))
@@ -185,7 +186,7 @@ def _read_frame(wanted: TableSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return lonlat, frame[columns].to_numpy(np.float64, copy=True, na_value=np.nan), columns
 
 
-def _frame(path: Path):  # -> pandas.DataFrame, which is loaded only where a table is read
+def read_frame(path: Path):  # -> pandas.DataFrame, which is loaded only where a table is read
     """The file as a table whose columns have distinct names and whose rows are as long as its header."""
     import pandas as pd
 
@@ -207,7 +208,8 @@ def _frame(path: Path):  # -> pandas.DataFrame, which is loaded only where a tab
 
 def _header(path: Path) -> list[str]:
     """The names in a CSV's first line, each once and set apart by commas."""
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", newline="", encoding="utf-8-sig", errors="replace") as file:
         line = file.readline()
     header = next(csv.reader([line], skipinitialspace=True), [])
     repeated = sorted({name for name in header if header.count(name) > 1})
@@ -236,7 +238,7 @@ def _check_rows(path: Path, frame, header: list[str]) -> None:  # noqa: ANN001
 
 
 def _missing_place(path: Path, place: str, found: list[str]) -> str:
-    near = [name for name in found if name.strip().lower() in _PLACE_NAMES[place]]
+    near = [name for name in found if name.strip().lower() in PLACE_NAMES[place]]
     hint = f"; did you mean {near[0]!r}? rename it to {place!r}" if near else ""
     listed = ", ".join(found[:6])
     return f"{path}: column {place!r} is missing; wanted lon, lat and the embedding; found {listed:.120}{hint}"

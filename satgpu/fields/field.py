@@ -92,11 +92,11 @@ def class_index(targets: Tensor) -> Tensor:
 
 
 def as_field(thing: object, task: str = "auto", name: str | None = None) -> Field:
-    """A field from a name, a callable, a pair, or a field.
+    """A field from a name, a file, a callable, a pair, or a field.
 
     Args:
         thing: the name of a field of the world (see :func:`satgpu.fields.sources.names`);
-            a callable from (n, 2) degrees, longitude first, to (n,) values, NaN where it is not given; a pair
+            ``FILE:COLUMN`` (see :mod:`satgpu.fields.files`); a callable from (n, 2) degrees, longitude first, to (n,) values, NaN where it is not given; a pair
             ``(lonlat_deg, values)``, values being numbers, booleans or words.
         task: "regression", "classification", or "auto": words, booleans and whole numbers of at most ten
             distinct values are classes.
@@ -110,14 +110,24 @@ def as_field(thing: object, task: str = "auto", name: str | None = None) -> Fiel
     if isinstance(thing, Field):
         return thing if task in ("auto", thing.task) else _retyped(thing, task)
     if isinstance(thing, str):
-        from satgpu.fields import sources
-
-        return sources.load(thing, task)
+        return _named(thing, task)
     if callable(thing):
         return _from_callable(thing, task, name or getattr(thing, "__name__", "field"))
     if isinstance(thing, tuple | list) and len(thing) == 2:
         return field_at_places(thing[0], thing[1], name or "field", task)
     raise UserError(f"a field is a name, a callable of (n, 2) degrees, or (lonlat_deg, values); got {thing!r:.80}")
+
+
+def _named(name: str, task: str) -> Field:
+    from satgpu.fields import files, sources
+
+    if not files.is_file(name):
+        return sources.load(name, task)
+    found, _ = files.fields_of_file(name, task)
+    if len(found) > 1:
+        several = ", ".join(field.name for field in found)
+        raise UserError(f"{name} holds several fields, {several:.120}; name one")
+    return found[0]
 
 
 def field_at_places(

@@ -131,7 +131,8 @@ def _section(run: Run, name: str, answers: Sequence[Answer], pictures: dict[str,
     shown = [figure for figure in pictures if question_of(figure) == name]
     calls = list(dict.fromkeys(answer.recompute for answer in own if answer.recompute))
     has_cells = hasattr(questions().get(name), "FACTORS") and name in run.experiments()
-    table = cells(run, name) if has_cells else ([], [])
+    told = getattr(questions().get(name), "cells", None)
+    table = told(run, text) if told else cells(run, name) if has_cells else ([], [])
     return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls, table)
 
 

@@ -15,11 +15,12 @@ import yaml
 from satgpu.errors import UserError
 from satgpu.run.names import encoder_label, short_labels
 from satgpu.run.read_table import read_or_empty, read_results, typed
-from satgpu.run.rows import TABLES, CurveRow, PredictionRow, SimilarityRow
+from satgpu.run.rows import TABLES, CurveRow, PredictionRow
 
 DEFAULT_THRESHOLD = 0.5
 COORDINATES = "coordinates"  # what nearest neighbours read, in the column ``encoder``
 READOUTS = ("transfer", "map", "fields")  # experiments whose rows are read-outs, in tables of their own
+_BESIDE = ("similarity", *READOUTS, "field_residuals")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Run:
         training_curves: quantiles of the loss by epoch.
         predictions: kept test predictions, one row per point.
         transfer, map, fields: one row per read-out.
+        field_residuals: one row per place held back of a real field.
         environment: the content of ``environment.json``.
         config_text: the text of ``config.yaml``.
         given: experiment to a table of differences, for sources that hold no accuracies (published tables).
@@ -45,6 +47,7 @@ class Run:
     transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
     map: pd.DataFrame = field(default_factory=pd.DataFrame)
     fields: pd.DataFrame = field(default_factory=pd.DataFrame)
+    field_residuals: pd.DataFrame = field(default_factory=pd.DataFrame)
     environment: dict = field(default_factory=dict)
     config_text: str = ""
     name: str = ""
@@ -93,7 +96,7 @@ class Run:
             return self
         if ("under", protocol) in self.memo:
             return self.memo["under", protocol]
-        parts = {name: _of_protocol(getattr(self, name), protocol) for name in ("results", "similarity", *READOUTS)}
+        parts = {name: _of_protocol(getattr(self, name), protocol) for name in ("results", *_BESIDE)}
         if len(self.predictions):
             own = self.predictions["task_id"].str.startswith(f"{protocol}/")
             parts["predictions"] = self.predictions[own]
@@ -247,10 +250,9 @@ def read_run(folder: str | Path) -> Run:
     environment, config = folder / "environment.json", folder / "config.yaml"
     return Run(
         results=read_results(folder),
-        similarity=read_or_empty(folder / "similarity.csv", SimilarityRow),
         training_curves=read_or_empty(folder / "training_curves.csv", CurveRow),
         predictions=read_or_empty(folder / "predictions.csv", PredictionRow),
-        **{name: read_or_empty(folder / f"{name}.csv", TABLES.get(name)) for name in READOUTS},
+        **{name: read_or_empty(folder / f"{name}.csv", TABLES.get(name)) for name in _BESIDE},
         environment=_read_json(environment) if environment.exists() else {},
         config_text=config.read_text(encoding="utf-8") if config.exists() else "",
         name=folder.resolve().name,

@@ -206,6 +206,69 @@ class MapRow(ReadoutRow):
     share_157_5: float
 
 
+@table("fields", side=True)
+@dataclass(frozen=True, kw_only=True)
+class FieldRow(ReadoutRow):
+    """What one reader reads of one real field; intervals are 95 %, over draws of places (``satgpu.fields``)."""
+
+    field: str = _key("task")
+    task: str = ""  # regression | classification
+    control: bool = False  # a negative control: nothing that an encoder learns from could tell it
+    reader: str = _key("reader", default="")
+    split: str = _key("task", default="")
+    n_labels: int = 0
+    turns: int = 0  # of each kind
+    draws: int = 0
+    skill: float = math.nan  # R² of numbers, Brier skill score of classes; the three parts add up to it
+    skill_low: float = math.nan
+    skill_high: float = math.nan
+    resolution: float = math.nan
+    resolution_low: float = math.nan
+    resolution_high: float = math.nan
+    zonal: float = math.nan
+    zonal_low: float = math.nan
+    zonal_high: float = math.nan
+    longitude: float = math.nan
+    longitude_low: float = math.nan
+    longitude_high: float = math.nan
+    predicted: float = math.nan
+    accuracy: float = math.nan
+    macro_f1: float = math.nan
+    p_polar: float = math.nan
+    p_all: float = math.nan
+    verdict: str = ""  # knows | zonal only | no evidence | cannot be tested
+    median_km: float = math.nan  # from a place held back to the nearest learned from
+    furthest_tenth_km: float = math.nan
+    twins: int = 0  # untrained encoders that the gain is taken from
+    gain_skill: float = math.nan
+    gain_skill_low: float = math.nan
+    gain_skill_high: float = math.nan
+    gain_resolution: float = math.nan
+    gain_resolution_low: float = math.nan
+    gain_resolution_high: float = math.nan
+    gain_zonal: float = math.nan
+    gain_zonal_low: float = math.nan
+    gain_zonal_high: float = math.nan
+    gain_longitude: float = math.nan
+    gain_longitude_low: float = math.nan
+    gain_longitude_high: float = math.nan
+    rows_used: int = 0  # of a file of labels
+    left_out: str = ""  # of its rows, by reason
+    notes: str = ""
+    failure: str = ""  # why the field was not read at all
+
+
+@table("field_residuals", side=True)
+@dataclass(frozen=True, kw_only=True)
+class FieldResidualRow(ReadoutRow):
+    """What was missed at one place held back, of the first draw of places."""
+
+    field: str = _key("task")
+    lon_deg: float
+    lat_deg: float
+    residual: float  # value less what was read; of classes 1 less the share given to the true one
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveRow:
     """Training of one experiment and encoder at one epoch: quantiles over the probes still training."""

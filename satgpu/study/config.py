@@ -4,6 +4,7 @@ Defaults live in the dataclasses and nowhere else.
 """
 
 import dataclasses
+import json
 import math
 import typing
 from collections.abc import Mapping
@@ -145,7 +146,7 @@ _DESCRIPTION = "How fine a spatial detail can a location encoder tell apart? Run
 
 def parse_run(args: list[str], prog: str) -> tuple[Config, dict[str, Any]]:
     """The study, and the options that say where and how to run it (``out``, ``resume``, ``dry_run``, ``report``)."""
-    args = _config_of_resumed_run(args) + args
+    args = _named_fields(_config_of_resumed_run(args) + args)
     for path in _config_files(args):
         check_file(path, _kinds())
     parser = make_parser(prog)
@@ -254,6 +255,17 @@ def _config_of_resumed_run(args: list[str]) -> list[str]:
     named += [after for arg, after in zip(args, args[1:], strict=False) if arg == "--out"]
     path = Path(named[-1]).expanduser() / "config.yaml" if named else None
     return [f"--config={path}"] if "--resume" in args and path is not None and path.is_file() else []
+
+
+def _named_fields(args: list[str]) -> list[str]:
+    """``--fields land my.csv:price`` is short for ``--fields.names`` and its list."""
+    if "--fields" not in args:
+        return args
+    first = args.index("--fields") + 1
+    last = next((i for i in range(first, len(args)) if args[i].startswith("--")), len(args))
+    if first == last:
+        raise UserError("--fields names no field; give names such as land, or FILE:COLUMN")
+    return [*args[: first - 1], f"--fields.names={json.dumps(args[first:last])}", *_named_fields(args[last:])]
 
 
 def _files_first(args: list[str]) -> list[str]:

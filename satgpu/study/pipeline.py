@@ -23,6 +23,7 @@ from satgpu.run.folder import RunFolder
 from satgpu.run.names import READERS_OF_PLACES
 from satgpu.study.board import TrainingBoard
 from satgpu.study.config import Config, differences, read_config
+from satgpu.study.fields import check_fields
 from satgpu.study.interrupt import Interruption
 from satgpu.study.looks import LookPlan
 from satgpu.study.plan import plan_units
@@ -42,6 +43,8 @@ def prepare(config: Config, ranks: Ranks) -> PreparedStudy:
     for name in config.experiments:
         if EXPERIMENTS[name].needs:
             EXPERIMENTS[name].needs()  # what is missing is told before anything is written
+    if "fields" in config.experiments:
+        check_fields(config.parts["fields"])
     _try_out(config, encoders)
     resolved = replace(config, device=device.type, encoders=specs)
     return with_plan(PreparedStudy(resolved, device, encoders, notice), ranks)

@@ -105,7 +105,8 @@ class ReadoutRun:
             return [], " ".join(str(error).split())
 
     def _store(self, reading: Reading, rows: Sequence[ReadoutRow], failure: str) -> None:
-        self.folder.append(rows)
+        for row_type in dict.fromkeys(map(type, rows)):
+            self.folder.append([row for row in rows if type(row) is row_type])
         task = reading.task
         who = {"experiment": task.experiment, "protocol": task.protocol.name, "encoder": reading.encoder.name}
         done = ReadoutDoneRow(
