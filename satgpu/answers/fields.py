@@ -56,13 +56,6 @@ def gain(row: pd.Series | dict, name: str) -> Estimate:
     return Estimate(float(row[f"gain_{name}"]), *ends, int(row["draws"]), Unit.POINTS)
 
 
-def shown(run: Run) -> list[str]:
-    """Encoders in tables and figures: the compared ones, and controls that could be tested."""
-    rows = table(run)
-    tested = set(rows.loc[rows["known"] != UNTESTED, "encoder"])
-    return [*run.compared, *(name for name in run.controls if name in tested)]
-
-
 def cells(run: Run, text: Callable[[Estimate], str]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table as people read it; ``text`` puts an Estimate into words."""
     rows = table(run)
@@ -129,7 +122,7 @@ def _one(run: Run, row: dict) -> Answer:
     values |= {"polar": _p(row["p_polar"]), "all": _p(row["p_all"]), "known": row["known"]}
     ending = "it knows the field" if row["known"] == KNOWS else "{known}"
     statement = (
-        "{field}: with {n} labels {encoder} reads {skill}; resolution {resolution}, zonal {zonal}, longitude "
+        "of {field} {encoder} reads {skill} with {n} labels; resolution {resolution}, zonal {zonal}, longitude "
         "{longitude}; p = {polar} among polar turns, {all} among all: " + ending
     )
     verdict = Verdict.SUPPORTED if row["known"] == KNOWS else Verdict.UNDECIDED
@@ -139,17 +132,18 @@ def _one(run: Run, row: dict) -> Answer:
 
 def _gain(run: Run, row: dict) -> Answer:
     values = {name: gain(row, name) for name in ("skill", *PARTS)}
-    values |= {"encoder": encoder_label(row["encoder"]), "field": row["field"], "twins": f"{row['twins']}"}
+    values |= {"encoder": encoder_label(row["encoder"]), "field": row["field"], "twins": "its untrained twin"}
+    values |= {"twins": f"{row['twins']} untrained twins"} if row["twins"] > 1 else {}
     statement = (
-        "{field}: training gave {encoder} {skill} over {twins} untrained twins: resolution {resolution}, zonal "
-        "{zonal}, longitude {longitude}"
+        "on {field} training gave {encoder} {skill} over {twins}: resolution {resolution}, zonal {zonal}, longitude "
+        "{longitude}"
     )
     return own(run, f"fields.gain.{row['field']}.{row['encoder']}", statement, values, recompute=_CALL)
 
 
 def _left_out(run: Run, row: dict) -> Answer:
     values = {"field": row["field"], "used": f"{row['rows_used']:,}", "left_out": row["left_out"]}
-    statement = "{field}: {used} rows can be used; left out: {left_out}"
+    statement = "of {field} {used} rows can be used; left out: {left_out}"
     return own(run, f"fields.left_out.{row['field']}", statement, values, recompute="run.fields")
 
 

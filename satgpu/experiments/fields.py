@@ -11,8 +11,11 @@ from satgpu.experiments.tasks import ReadoutTask
 
 # What a run reads unless told otherwise: a field of fine detail, one on land alone, and a negative control.
 DEFAULT_NAMES = ("land", "koppen", "magnetic")
-AUTO = {"cpu": {"n_labels": 1000, "draws": 3}, "cuda": {"n_labels": 6000, "draws": 8}}
-SECONDS_PER_FIELD = 5.0
+AUTO = {
+    "cpu": {"n_labels": 500, "draws": 3, "turns": 99, "turns_of_places": 39, "twins": 1},
+    "cuda": {"n_labels": 6000, "draws": 8, "turns": 199, "turns_of_places": 199, "twins": 5},
+}
+SECONDS_PER_FIELD = 8.0
 
 
 @experiment(
@@ -28,12 +31,14 @@ class Fields:
     Args:
         names: fields of the world by name, or your own labels as FILE:COLUMN; auto is land, koppen and magnetic, as far
             as their packages are installed.
-        n_labels: places learned from, as far as a field has them; auto is 1000 on a CPU and 6000 on a GPU.
+        n_labels: places learned from, as far as a field has them; auto is 500 on a CPU and 6000 on a GPU.
         reader: linear, mlp, neighbours or coordinates.
         split: random, blocks-500km, blocks-1000km, blocks-2000km-buffer-1000km and so on, continents, or column.
-        turns: of each kind that a field is compared with; p is at least 1 / (turns + 1).
+        turns: of each kind that a field is compared with; p is at least 1 / (turns + 1). Auto is 199 on a GPU; on a CPU
+            99, and 39 for a field that is turned with its places, each of which turns costs an embedding.
         draws: of places; auto is 3 on a CPU and 8 on a GPU.
-        twins: untrained encoders that the gain of training is taken from; 0 for none, else 2 or more.
+        twins: untrained encoders that the gain of training is taken from, 0 for none; auto is 1 on a CPU, the run's
+            own untrained control, and 5 seeds on a GPU.
         task: regression, classification, or auto by the values of each field.
     """
 
@@ -41,16 +46,16 @@ class Fields:
     n_labels: int | Literal["auto"] = "auto"
     reader: str = "linear"
     split: str = "random"
-    turns: int = 99
+    turns: int | Literal["auto"] = "auto"
     draws: int | Literal["auto"] = "auto"
-    twins: int = 5
+    twins: int | Literal["auto"] = "auto"
     task: str = "auto"
 
     def __post_init__(self):
-        sizes = {name: getattr(self, name) for name in ("n_labels", "draws")}
-        check_sizes("fields", turns=self.turns, **{name: n for name, n in sizes.items() if n != "auto"})
-        if self.twins < 0 or self.twins == 1:
-            raise UserError(f"fields.twins is {self.twins}; give 0, or 2 and more")
+        sizes = {name: getattr(self, name) for name in ("n_labels", "draws", "turns")}
+        check_sizes("fields", **{name: n for name, n in sizes.items() if n != "auto"})
+        if self.twins != "auto" and self.twins < 0:
+            raise UserError(f"fields.twins is {self.twins}; give 0 or more")
         if not self.names:
             raise UserError("fields.names is empty; name a field, or FILE:COLUMN")
 
@@ -58,6 +63,11 @@ class Fields:
         """An option, with what ``auto`` means on this kind of device."""
         value = getattr(self, name)
         return AUTO["cpu" if device_type == "cpu" else "cuda"][name] if value == "auto" else value
+
+    def turns_of(self, everywhere: bool, device_type: str) -> int:
+        """Turns of a field that is given everywhere, or turned with its places."""
+        known = AUTO["cpu" if device_type == "cpu" else "cuda"]["turns" if everywhere else "turns_of_places"]
+        return known if self.turns == "auto" else self.turns
 
     def wanted(self) -> tuple[str, ...]:
         """The fields by name or file, each once."""

@@ -96,8 +96,9 @@ def as_field(thing: object, task: str = "auto", name: str | None = None) -> Fiel
 
     Args:
         thing: the name of a field of the world (see :func:`satgpu.fields.sources.names`);
-            ``FILE:COLUMN`` (see :mod:`satgpu.fields.files`); a callable from (n, 2) degrees, longitude first, to (n,) values, NaN where it is not given; a pair
-            ``(lonlat_deg, values)``, values being numbers, booleans or words.
+            ``FILE:COLUMN`` (see :mod:`satgpu.fields.files`); a callable from (n, 2) degrees, longitude first, to (n,)
+            values, NaN where it is not given; a pair ``(lonlat_deg, values)``, values being numbers, booleans or
+            words.
         task: "regression", "classification", or "auto": words, booleans and whole numbers of at most ten
             distinct values are classes.
         name: in tables.
@@ -180,10 +181,11 @@ def encode_values(values: np.ndarray, name: str, task: str) -> tuple[Tensor, str
         task = "classification" if words or _are_classes(series, distinct) else "regression"
     if task == "regression":
         return torch.from_numpy(series.to_numpy(np.float64, copy=True, na_value=np.nan)), task, ()
-    if len(distinct) > _MOST_CLASSES:
+    most = min(_MOST_CLASSES, int(series.count()) // 2)  # words that hardly ever come twice are names
+    if len(distinct) > most:
         raise UserError(
             f"field {name!r} has {len(distinct)} distinct words (first {distinct[0]!r}): no number in the column, and"
-            f" more than {_MOST_CLASSES} classes are not read"
+            f" more than {most} classes of {series.count()} values are not read"
         )
     codes, classes = pd.factorize(series, sort=True)
     return torch.from_numpy(np.where(codes < 0, np.nan, codes.astype(float))), task, tuple(map(_plain, classes))

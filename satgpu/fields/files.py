@@ -3,7 +3,7 @@
 ``FILE:COLUMN``, ``FILE:COLUMN,COLUMN`` or ``FILE`` alone, which stands for every column that is neither a place nor an
 index or a date. With ``?groups=COLUMN`` behind it the split ``column`` holds out whole groups of that column. Files are
 ``.csv``, ``.csv.gz``, ``.parquet`` and, where rasterio is installed, ``.tif``, whose columns are the numbers of its
-bands. Places are columns such as lon and lat (CoordBench's files go in as they are), or a column ``geometry`` of points.
+bands. Places are columns such as lon and lat (CoordBench's files go in as they are), or points in ``geometry``.
 
 What can't be used is left out and counted by its reason; longitudes from 0 to 360 mean what those from -180 to 180 do.
 """

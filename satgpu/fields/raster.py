@@ -1,4 +1,4 @@
-"""Bands of a raster as fields: given everywhere it covers, or, where that is a small part of the Earth, at its cells."""
+"""Bands of a raster as fields: given where it covers, or, on a small part of the Earth, at its cells."""
 
 from __future__ import annotations
 

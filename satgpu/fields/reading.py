@@ -109,6 +109,25 @@ class FieldReading:
         """
         return draw_distances(self.held, self.domain_km, cutoff_km, ax)
 
+    def plot(self, ax: object = None) -> object:
+        """Draw the skill as its three parts, each with its interval; gives the axes."""
+        import matplotlib.pyplot as plt  # only drawing needs it
+
+        axes = ax if ax is not None else plt.subplots(figsize=(6, 1.9), layout="constrained")[1]
+        ends = {True: 0.0, False: 0.0}
+        for i, (part, colour) in enumerate(zip(PARTS[1:], ("#35507a", "#c9a227", "#3fa88b"), strict=True)):
+            value, interval = getattr(self, part), getattr(self, f"{part}_interval")
+            if math.isnan(value):
+                continue
+            start = ends[value >= 0]
+            axes.barh(0, value, 0.6, start, color=colour, label=part)
+            axes.plot([start + end for end in interval], [0.18 * (i - 1)] * 2, color="black", linewidth=1.2)
+            ends[value >= 0] += value
+        axes.plot(self.skill, 0, "o", color="black", markerfacecolor="white")
+        axes.set(yticks=[], xlabel="share read", title=f"{self.encoder} on {self.field}: {self.verdict}")
+        axes.legend(frameon=False, ncols=3)
+        return axes
+
     def table(self) -> pd.DataFrame:
         """One row, without places."""
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from satgpu.encoders import Encoder
+from satgpu.encoders import Encoder, load_encoder, untrained_twin
 from satgpu.errors import UserError
 from satgpu.experiments.fields import Fields
-from satgpu.fields import Field, FieldReading, as_field, missing, read_field
+from satgpu.fields import Field, FieldReading, as_field, missing, read_fields
 from satgpu.fields.files import fields_of_file, is_file
 from satgpu.fields.sources import SOURCES
 from satgpu.fields.twins import untrained_twins
 from satgpu.run.rows import FieldResidualRow, FieldRow, ReadoutRow
-from satgpu.study.readouts import reads
 from satgpu.study.prepared import PreparedStudy, Reading
+from satgpu.study.readouts import reads
 
 _MOST_RESIDUALS = 1000  # places of a map
 
@@ -48,43 +48,44 @@ def _of_file(name: str, task: str, changed_ns: int) -> tuple[list[Field], list[s
 
 @reads("fields")
 def fields(reading: Reading, options: Fields, study: PreparedStudy) -> list[ReadoutRow]:
-    """Every field behind one name, from one encoder; a field of ``auto`` that isn't installed is told of once."""
+    """Every field behind one name, from one compared encoder; a field of ``auto`` that isn't installed is told of once.
+
+    Controls are read as twins: what training gave is the compared encoder's parts less theirs.
+    """
     name, is_first = reading.task.part, reading.encoder is study.encoders[0]
+    if reading.encoder.role != "compared":
+        return []
     if reason := missing(name):
         return [FieldRow(**reading.head(), field=name, failure=reason)] if is_first else []
     found, notes = _named(name, options.task)
-    rows: list[ReadoutRow] = []
-    for i, field in enumerate(found):
-        told = notes if is_first and i == 0 else []
-        rows += _read(reading, field, options, study, told)
-    return rows
-
-
-def _read(reading: Reading, field: Field, options: Fields, study: PreparedStudy, notes: Sequence[str]) -> list[ReadoutRow]:
-    """One row, and for a compared encoder those of its residuals."""
-    twins = _twins(reading, options.twins, study)
-    found = read_field(
-        reading.encoder.encoder,
-        field,
-        n_labels=options.resolved("n_labels", study.device.type),
-        reader=options.reader,
+    device_type, twins = study.device.type, _twins(reading, options, study)
+    readings = read_fields(
+        [reading.encoder.encoder],
+        found,
+        [options.reader],
+        n_labels=options.resolved("n_labels", device_type),
         split=options.split,
-        turns=options.turns,
-        draws=options.resolved("draws", study.device.type),
+        turns=options.turns_of(all(field.everywhere for field in found), device_type),
+        draws=options.resolved("draws", device_type),
         twins=twins or None,
         seed=reading.task.seed,
         device=study.device,
     )
-    row = _row(found, field, len(twins), [*notes, *found.notes])
-    rows: list[ReadoutRow] = [FieldRow(**reading.head() | row)]
-    if reading.encoder.role == "compared":
-        pairs = zip(found.places.tolist(), found.residual.tolist(), strict=True)
-        head = reading.head() | {"field": field.name}
-        rows += [
-            FieldResidualRow(**head, lon_deg=_short(lon), lat_deg=_short(lat), residual=_short(missed))
-            for (lon, lat), missed in list(pairs)[:_MOST_RESIDUALS]
-        ]
+    rows: list[ReadoutRow] = []
+    for i, (field, one) in enumerate(zip(found, readings, strict=True)):
+        told = [*(notes if is_first and i == 0 else []), *one.notes]
+        rows.append(FieldRow(**reading.head() | _row(one, field, len(twins), told)))
+        rows += _residuals(reading, one)
     return rows
+
+
+def _residuals(reading: Reading, found: FieldReading) -> list[FieldResidualRow]:
+    head = reading.head() | {"field": found.field}
+    pairs = list(zip(found.places.tolist(), found.residual.tolist(), strict=True))[:_MOST_RESIDUALS]
+    return [
+        FieldResidualRow(**head, lon_deg=_short(lon), lat_deg=_short(lat), residual=_short(missed))
+        for (lon, lat), missed in pairs
+    ]
 
 
 def _row(found: FieldReading, field: Field, n_twins: int, notes: Sequence[str]) -> dict[str, Any]:
@@ -99,13 +100,18 @@ def _row(found: FieldReading, field: Field, n_twins: int, notes: Sequence[str]) 
     return {name: _short(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _twins(reading: Reading, n: int, study: PreparedStudy) -> list[Encoder]:
-    """Untrained encoders of the architecture of a compared, trained one; none where that isn't known."""
-    loaded = reading.encoder
-    if not n or loaded.role != "compared" or not loaded.encoder.provenance.trained:
+def _twins(reading: Reading, options: Fields, study: PreparedStudy) -> list[Encoder]:
+    """Untrained encoders of the architecture of a trained one; none where that isn't known.
+
+    One alone is the run's own control of the encoder, whose first weights ``mini``'s training began from.
+    """
+    encoder, n = reading.encoder.encoder, options.resolved("twins", study.device.type)
+    if not n or not encoder.provenance.trained:
         return []
+    if n == 1 and (spec := untrained_twin(encoder)):
+        return [load_encoder(spec, study.device)]
     try:
-        return untrained_twins(loaded.encoder, n, study.device)
+        return untrained_twins(encoder, max(n, 2), study.device)[:n]
     except UserError:
         return []
 

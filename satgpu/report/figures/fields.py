@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from satgpu.answers.fields import KNOWS, PARTS, gain, part, shown, table
+from satgpu.answers.fields import KNOWS, PARTS, gain, part, table
 from satgpu.answers.types import Answer, Estimate
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
@@ -37,7 +37,6 @@ CAPTION = (
 def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:
     """A group of bars for every field, one bar an encoder."""
     rows = table(run)
-    rows = rows[rows["encoder"].isin(shown(run))].reset_index(drop=True)
     if rows.empty:
         return None
     with_gain = bool((rows["twins"] > 0).any())
@@ -73,6 +72,8 @@ def _draw_parts(axes: Axes, rows: pd.DataFrame, heights: Sequence[float]) -> Non
         style = {"color": INK, "markersize": 5, "markerfacecolor": INK if row["known"] == KNOWS else "white"}
         axes.plot(row["skill"], y, marker="o", zorder=5, **style)
     _label_rows(axes, rows, heights)
+    # Few draws have wide intervals: they may leave the panel, the bars may not.
+    axes.set_xlim(min(-0.12, float(rows[list(PARTS)].clip(upper=0).sum(axis=1).min()) - 0.05), 1.03)
     axes.set_xlabel("share of the field's variance read")
 
 
