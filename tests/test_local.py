@@ -93,6 +93,12 @@ def test_table_has_one_row_per_direction():
         result.shares.set_index("scale_km")["share"].to_numpy()
     )
     assert "36 cells" in str(result)
+    axes = result.plot()
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), result.shares[["scale_km", "share"]])
+    edge = result.edges()["fine_km"].iloc[0]
+    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
+    assert dots == ([[edge]] if edge > 0 else [])
+    matplotlib.pyplot.close(axes.figure)
 
 
 @pytest.mark.parametrize(

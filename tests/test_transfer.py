@@ -1,5 +1,6 @@
 """The transfer function: against closed forms and straightforward regressions, and its refusals."""
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from satgpu.readouts.harmonic_fields import degree_of_targets
 from satgpu.readouts.linear import ceiling_curve, linear_curve
 from satgpu.readouts.transfer import transfer_function
 
+matplotlib.use("agg")
 SMALL = {"n_labels": 300, "n_test": 200, "l_max": 8, "replicates": 2}
 
 
@@ -142,3 +144,15 @@ def test_what_is_no_encoder_is_told_in_one_line(call, message):
     with pytest.raises(UserError, match=message) as error:
         transfer_function(call, **SMALL)
     assert "\n" not in str(error.value)
+
+
+def test_a_transfer_function_draws_itself_and_beside_another():
+    one, other = (transfer_function(encoder, **SMALL) for encoder in (_mix, unit_vectors))
+    axes = other.plot(ax=one.plot())
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 8]
+    for line, values in zip(drawn, (one.share, one.ceiling, other.share, other.ceiling), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.column_stack([one.scale_km, values]))
+    assert drawn[0].get_color() == drawn[1].get_color() != drawn[2].get_color() and axes.get_xscale() == "log"
+    band = axes.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose([band[:, 1].min(), band[:, 1].max()], [one.low.min(), one.high.max()])
+    matplotlib.pyplot.close(axes.figure)

@@ -57,6 +57,16 @@ class LocalTransfer:
         long["bearing_deg"] = long["bearing_deg"].str.removeprefix("share_").str.replace("_", ".").astype(float)
         return long.sort_values([*keys, "bearing_deg"], ignore_index=True)
 
+    def plot(self, ax: object = None) -> object:
+        """Draw the share read by scale, a line a place with its fine edge on it; gives the matplotlib axes.
+
+        Args:
+            ax: axes to draw in; new ones by default.
+        """
+        from satgpu.readouts.plots import draw_local  # only drawing needs matplotlib
+
+        return draw_local(self, ax)
+
     def __str__(self) -> str:
         lines = [f"{self.encoder}: {self.design.n_labels} labels in a cap, label noise {self.design.noise:g}"]
         for row in self.edges().itertuples():

@@ -111,6 +111,19 @@ class TransferFunction:
         columns = ("degree", "scale_km", "share", "low", "high", "ceiling") + ("bound",) * (self.bound is not None)
         return pd.DataFrame({name: getattr(self, name) for name in columns})
 
+    def plot(self, ax: object = None) -> object:
+        """Draw share read (band: 95 % over draws) and ceiling by scale; on the axes of another, beside it.
+
+        Args:
+            ax: matplotlib axes; new ones by default.
+
+        Returns:
+            the axes.
+        """
+        from satgpu.readouts.plots import draw_transfer  # only drawing needs matplotlib
+
+        return draw_transfer(self, ax)
+
     def __str__(self) -> str:
         runs = ", ".join(f"{c:.0f} to {f:.0f} km{'' if firm else ' (not firm)'}" for c, f, firm in self.runs)
         lines = [

@@ -47,6 +47,7 @@ def atlas_page(cards: Sequence[Mapping[str, Any]], files: Sequence[str], others:
     rows = [_row(i, card, file, axis) for i, (card, file) in enumerate(zip(cards, files, strict=True))]
     return environment.get_template("atlas.html.jinja").render(
         rows=rows,
+        finest=km_text(axis.fine_km),
         columns=list(_COLUMNS.values()),
         settings=sorted({row["setting"] for row in rows}),
         axis=axis,
