@@ -14,10 +14,9 @@ _PAGE = """# The gate
 
 Any number called a resolution must survive this page before it is believed of an encoder that nobody planted.
 A row says a truth known without the measurement: the closed form of a planted encoder, or a change that takes
-nothing from what an encoder knows, so that nothing may move. Numbers are given as expected → measured. The rows
-at the end send the measures of the first version through the same changes; where they say **no**, that measure
-moves by more than 20 km although the encoder knows what it knew. What the quantities are is in
-[transfer.md](transfer.md).
+nothing from what an encoder knows, so that nothing may move. Numbers are given as expected → measured. Rows called
+*first version* or *first idea* send older measures through the same: where they say **no**, that measure moves although
+the encoder knows what it knew. What the quantities are is in [transfer.md](transfer.md).
 
 Made by `satgpu gate --out docs/gate.md`. `satgpu gate ENCODER` sends any encoder through the rows that can be asked
 of it; `--small` is the size of the tests, seconds. More rows: a list `ROWS` in a module named in `gate.ROOMS`.
