@@ -6,7 +6,7 @@ import pandas as pd
 
 from satgpu.answers.sentences import judged, listed, own, printed, tally
 from satgpu.answers.tables import contrasts, difference, differences, given, mean, means, p_above, pairs
-from satgpu.answers.types import Answer, Verdict
+from satgpu.answers.types import Answer
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
@@ -39,7 +39,7 @@ def answer(run: Run) -> list[Answer]:
     """Skill at the sharpest and the widest boundary, the tally of widths, and the notebook's sentence."""
     found = [_reached(run, name) for name in run.compared if (skills(run)["encoder"] == name).any()]
     if len(table(run)):
-        statement, values, verdict, p = tally(run, table(run), "widths")
+        statement, values, verdict, p = tally(table(run), "widths")
         found.append(own(run, "boundaries.cells", statement, values, verdict, p, _CALL))
     return found + ([_printed_preference(run)] if len(table(run)) > 1 else [])
 
@@ -69,4 +69,4 @@ def _printed_preference(run: Run) -> Answer:
     values = {"gap": difference(gap.iloc[0]), "width": given(sharpest)}
     statement = "{second} less {first} at a width of {width} less the mean of the wider ones: {gap}"
     claim = "L=40 prefers gradual boundaries"
-    return printed(run, "boundaries.preference", claim, statement, values, verdict or Verdict.UNDECIDED, p, _CALL)
+    return printed(run, "boundaries.preference", claim, statement, values, verdict, p, _CALL)

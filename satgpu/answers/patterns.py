@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from satgpu.answers.sentences import all_within, listed, own, plain, printed, simes, tally
+from satgpu.answers.sentences import all_within, by_cell, decided, least_to_most, own, plain, printed, tally
 from satgpu.answers.tables import contrasts, difference, differences, extreme, given, p_above, pairs
 from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run
@@ -43,7 +43,7 @@ def answer(run: Run) -> list[Answer]:
     """Who reads which pattern, the averages, the smooth field, and the notebook's sentences."""
     found = []
     if len(table(run)):
-        statement, values, verdict, p = tally(run, table(run), "patterns and scales")
+        statement, values, verdict, p = tally(table(run), "patterns and scales")
         found += [own(run, "patterns.cells", statement, values, verdict, p, _CALL), _averages(run)]
         found += [_printed_alike(run), _printed_best(run)] if len(averages(run)) > 1 else []
         found += _alike_at_equal_wavelength(run)
@@ -51,12 +51,9 @@ def answer(run: Run) -> list[Answer]:
 
 
 def _averages(run: Run) -> Answer:
-    rows = averages(run)
-    words, values = listed((plain(row["pattern"]), difference(row)) for row in rows.to_dict("records"))
-    statement = "averaged over the scales {second} less {first} is, by pattern: " + words
-    verdict = Verdict.UNDECIDED if (rows["verdict"] == "undecided").all() else Verdict.SUPPORTED
+    lead = "averaged over the scales {second} less {first} is, by pattern"
     call = "satgpu.compare(run.probes('patterns'), first, second, by=['pattern'])"
-    return own(run, "patterns.averages", statement, values, verdict, simes(rows["p"]), call)
+    return by_cell(run, "patterns.averages", lead, averages(run), "pattern", call)
 
 
 def _printed_best(run: Run) -> Answer:
@@ -67,9 +64,8 @@ def _printed_best(run: Run) -> Answer:
     p = float(len(names) * p_above(gaps, 0.0).max())  # whichever came out best
     values = {"best": plain(names[0]), "next": plain(names[1]), "gap": difference(gaps.iloc[0])}
     statement = "largest on average for {best}, next {next}; {best} less {next} {gap}"
-    verdict = Verdict.SUPPORTED if p < 0.05 else Verdict.UNDECIDED
     claim = "The best pattern for L=40 is the checkerboard (+4.4 points on average)"
-    return printed(run, "patterns.best", claim, statement, values, verdict, p, _CALL)
+    return printed(run, "patterns.best", claim, statement, values, decided(p), p, _CALL)
 
 
 def _printed_alike(run: Run) -> Answer:
@@ -112,20 +108,15 @@ def alike(rows: pd.DataFrame, what: str, at: list[str]) -> tuple[str, dict, Verd
 
 
 def _regression(run: Run) -> Answer:
-    rows = regression(run)
-    words, values = listed((f"{row['scale_km']:g} km", difference(row, Unit.NUMBER)) for row in rows.to_dict("records"))
-    statement = "predicting a smooth field, R² of {second} less that of {first}: " + words
-    decided = (rows["verdict"] != "undecided").any()
+    lead = "predicting a smooth field, R² of {second} less that of {first}"
     call = "satgpu.compare(run.probes('patterns'), first, second, by=['scale_km'], value='test_r2')"
-    verdict = Verdict.SUPPORTED if decided else Verdict.UNDECIDED
-    return own(run, "patterns.regression", statement, values, verdict, simes(rows["p"]), call)
+    return by_cell(run, "patterns.regression", lead, regression(run), "scale_km", call, Unit.NUMBER)
 
 
 def _printed_regression(run: Run) -> Answer:
     """The first is ahead at every scale."""
     rows = regression(run)
     verdict, p = all_within(rows, high=0.0)
-    most = rows.loc[rows["difference"].idxmax()]
-    values = {"most": extreme(most, Unit.NUMBER), "at": given(most["scale_km"])}
-    statement = "R² of {second} less that of {first} is at most {most}, at {at}"
+    _, values = least_to_most(rows, Unit.NUMBER, scale_km=Unit.KM)
+    statement = "R² of {second} less that of {first} is at most {most}, at {most_scale_km}"
     return printed(run, "patterns.use_first", "For regression: use L=10", statement, values, verdict, p)

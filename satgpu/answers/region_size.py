@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from satgpu.answers.sentences import all_within, decided, judged, own, printed, simes
+from satgpu.answers.sentences import all_within, decided, judged, least_to_most, own, printed, simes
 from satgpu.answers.tables import contrasts, difference, differences, extreme, given, means, p_above, pairs
 from satgpu.answers.types import Answer, Unit
 from satgpu.run.read import Run
@@ -103,11 +103,8 @@ def _printed_gain(run: Run) -> Answer:
     claim, values = "L=40 gains 10 to 30 points in smaller regions", {}
     statement = "the same number of points, regions up to 50°: no region was read"
     if len(cells):
-        least, most = cells.loc[cells["difference"].idxmin()], cells.loc[cells["difference"].idxmax()]
-        values = {"least": extreme(least), "least_at": given(least["span_deg"], Unit.DEGREES)}
-        values |= {"most": extreme(most), "most_at": given(most["span_deg"], Unit.DEGREES)}
-        statement = "in regions up to 50° {second} less {first} is {least} ({least_at})"
-        statement += " to {most} ({most_at})" if len(cells) > 1 else ""
+        words, values = least_to_most(cells, span_deg=Unit.DEGREES)
+        statement = "in regions up to 50° {second} less {first} is " + words
     return printed(run, "region_size.gain", claim, statement, values, verdict, p, _CALL)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from satgpu.answers import similarity
-from satgpu.answers.sentences import listed, own
+from satgpu.answers.sentences import decided, listed, own
 from satgpu.answers.skill import probe_resolution, resolution_ratio
 from satgpu.answers.tables import NEAREST, given, means, probe_rows
 from satgpu.answers.types import Answer, Censoring, Estimate, Unit, Verdict
@@ -87,7 +87,7 @@ def _probes(run: Run, sampling: str) -> Answer:
         values |= {"ratio": ratio, "bound": bound}
         statement += "; {second} reads cells {bound}{ratio} times as wide as {first}"
         p = _p_of_ratio(ratio)
-        verdict = Verdict.SUPPORTED if p is not None and p < 0.05 else Verdict.UNDECIDED
+        verdict = decided(p)
     statement += " ({belongs})"
     call = "satgpu.answers.resolution.table(run)"
     return own(run, f"resolution.{sampling}", statement, values, verdict, p, call)

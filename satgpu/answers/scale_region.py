@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from satgpu.answers.patterns import alike
-from satgpu.answers.sentences import all_within, listed, own, printed, simes, tally
-from satgpu.answers.tables import difference, differences, extreme, given, means, pairs
+from satgpu.answers.sentences import all_within, by_cell, least_to_most, own, printed, tally
+from satgpu.answers.tables import differences, means, pairs
 from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run
 from satgpu.run.read_table import is_starved
@@ -39,7 +39,7 @@ def answer(run: Run) -> list[Answer]:
     cells = table(run)
     if cells.empty:
         return []
-    statement, values, verdict, p = tally(run, cells, "combinations of region, span and cell size")
+    statement, values, verdict, p = tally(cells, "combinations of region, span and cell size")
     n_starved = int(starved(run).sum())
     if n_starved:
         statement += f"; fewer than 5 training points per cell in {n_starved} of them"
@@ -49,11 +49,9 @@ def answer(run: Run) -> list[Answer]:
 
 def _averages(run: Run) -> Answer:
     rows = differences(run, "scale_region", ("region",))
-    words, values = listed((row["region"], difference(row)) for row in rows.to_dict("records"))
-    verdict = Verdict.UNDECIDED if (rows["verdict"] == "undecided").all() else Verdict.SUPPORTED
-    statement = "averaged over spans and cell sizes {second} less {first} is: " + words
+    lead = "averaged over spans and cell sizes {second} less {first} is"
     call = "satgpu.compare(run.probes('scale_region'), first, second, by=['region'])"
-    return own(run, "scale_region.averages", statement, values, verdict, simes(rows["p"]), call)
+    return by_cell(run, "scale_region.averages", lead, rows, "region", call)
 
 
 def _printed_alike(run: Run) -> Answer:
@@ -82,11 +80,6 @@ def _printed_within(run: Run, name: str, claim: str, cells: pd.DataFrame, low: f
     if cells.empty:
         return printed(run, name, claim, "no such cell was read", {}, Verdict.UNDECIDED)
     verdict, p = all_within(cells, low, high)
-    values = {"n": f"{len(cells)} cells"}
-    for end, i in (("least", cells["difference"].idxmin()), ("most", cells["difference"].idxmax())):
-        row = cells.loc[i]
-        values |= {end: extreme(row), f"{end}_region": row["region"]}
-        values |= {f"{end}_span": given(row["span_deg"], Unit.DEGREES), f"{end}_at": given(row["scale_km"])}
-    statement = "in {n} {second} less {first} goes from {least} ({least_region}, {least_span}, {least_at}) to {most} "
-    statement += "({most_region}, {most_span}, {most_at})"
-    return printed(run, name, claim, statement, values, verdict, p, _CALL)
+    words, values = least_to_most(cells, region=None, span_deg=Unit.DEGREES, scale_km=Unit.KM)
+    statement = "in {n} {second} less {first} is " + words
+    return printed(run, name, claim, statement, values | {"n": f"{len(cells)} cells"}, verdict, p, _CALL)

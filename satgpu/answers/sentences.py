@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from satgpu.answers.tables import p_above
-from satgpu.answers.types import Answer, Estimate, Source, Verdict
+from satgpu.answers.tables import difference, extreme, given, p_above
+from satgpu.answers.types import Answer, Estimate, Source, Unit, Verdict
 from satgpu.run.read import Run
 
 LEVEL = 0.05
@@ -70,14 +70,42 @@ def simes(p: Sequence[float]) -> float:
     return float(min(1.0, np.min(p * len(p) / np.arange(1, len(p) + 1)))) if len(p) else np.nan
 
 
-def tally(run: Run, table: pd.DataFrame, noun: str) -> tuple[str, dict, Verdict, float]:
+def of_table(table: pd.DataFrame) -> tuple[Verdict, float]:
+    """Verdict and p of a whole table of differences: something in it is decided."""
+    return Verdict.SUPPORTED if (table["verdict"] != "undecided").any() else Verdict.UNDECIDED, simes(table["p"])
+
+
+def tally(table: pd.DataFrame, noun: str) -> tuple[str, dict, Verdict, float]:
     """Statement, values, verdict and p of "in how many cells who leads" of a table of differences."""
     counts = table["verdict"].value_counts()
     words = {name: f"{counts.get(name, 0)}" for name in ("second", "first", "undecided")}
     values = {f"n_{name}": word for name, word in words.items()} | {"n_cells": f"{len(table)} {noun}"}
     statement = "Of {n_cells}, {second} leads in {n_second}, {first} in {n_first}; {n_undecided} undecided"
-    decided = len(table) - counts.get("undecided", 0)
-    return statement, values, Verdict.SUPPORTED if decided else Verdict.UNDECIDED, simes(table["p"])
+    return statement, values, *of_table(table)
+
+
+def by_cell(run: Run, name: str, lead: str, table: pd.DataFrame, cell: str, call: str, unit=Unit.POINTS) -> Answer:
+    """``lead`` and the difference of every row of a table, each by the name of its ``cell``."""
+    words, values = listed((_cell_word(row[cell], cell), difference(row, unit)) for row in table.to_dict("records"))
+    return own(run, name, f"{lead}: {words}", values, *of_table(table), call)
+
+
+def least_to_most(table: pd.DataFrame, unit: Unit = Unit.POINTS, **at: Unit | None) -> tuple[str, dict]:
+    """``"{least} ({least_scale_km}) to {most} ({most_scale_km})"`` of a table of differences, and its values.
+
+    ``at`` names the columns that say where a row lies, and their units; None for words.
+    """
+    words, values = [], {}
+    for end, place in (("least", table["difference"].idxmin()), ("most", table["difference"].idxmax())):
+        row = table.loc[place]
+        words.append(f"{{{end}}} ({', '.join(f'{{{end}_{name}}}' for name in at)})")
+        values |= {end: extreme(row, unit)}
+        values |= {f"{end}_{name}": given(row[name], of) if of else row[name] for name, of in at.items()}
+    return " to ".join(words[: len(table)]), values
+
+
+def _cell_word(cell: object, column: str) -> str:
+    return f"{cell:g} km" if column.endswith("_km") else plain(cell)
 
 
 def listed(items: Iterable[tuple[str, Estimate]], key: str = "v", between: str = " ") -> tuple[str, dict]:

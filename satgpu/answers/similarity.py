@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from satgpu.answers.sentences import all_within, listed, own, printed
+from satgpu.answers.sentences import all_within, decided, listed, own, printed
 from satgpu.answers.types import Answer, Censoring, Estimate, Unit, Verdict
 from satgpu.readouts.kernel import half_crossing_km, kernel_resolutions, kernel_spectrum, similarity_curve
 from satgpu.run.names import encoder_label
@@ -132,8 +132,7 @@ def _faster(run: Run) -> Answer:
     if not two_sided < 0.05:
         statement = "which embedding changes faster with distance is undecided: "
     statement += "{half_second} against {half_first} to one half, " + KINDS[kind]
-    verdict = Verdict.SUPPORTED if two_sided < 0.05 else Verdict.UNDECIDED
-    return own(run, "similarity.faster", statement, values, verdict, two_sided, _CALL, headline=True)
+    return own(run, "similarity.faster", statement, values, decided(two_sided), two_sided, _CALL, headline=True)
 
 
 def _printed_faster(run: Run) -> Answer:

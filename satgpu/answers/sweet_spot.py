@@ -6,9 +6,9 @@ import pandas as pd
 
 from satgpu.answers import patterns
 from satgpu.answers.peak import Peak, peak
-from satgpu.answers.sentences import all_within, judged, own, printed, ranges, simes, tally
-from satgpu.answers.tables import contrasts, differences, extreme, given, means, p_above, pairs, probe_rows
-from satgpu.answers.types import Answer, Verdict
+from satgpu.answers.sentences import all_within, decided, judged, least_to_most, own, printed, ranges, simes, tally
+from satgpu.answers.tables import contrasts, differences, given, means, p_above, pairs, probe_rows
+from satgpu.answers.types import Answer, Unit, Verdict
 from satgpu.run.read import Run, once
 
 TITLE = "Sweet spot: who leads at which cell size"
@@ -54,7 +54,7 @@ def _peak(run: Run) -> Answer:
 
 def _ahead(run: Run) -> Answer:
     cells = table(run)
-    statement, values, verdict, p = tally(run, cells, "cell sizes")
+    statement, values, verdict, p = tally(cells, "cell sizes")
     for side in ("second", "first", "undecided"):
         chosen = cells.loc[cells["verdict"] == side, "scale_km"]
         values[f"{side}_at"] = ranges(chosen, cells["scale_km"])
@@ -77,28 +77,17 @@ def _printed_peak(run: Run) -> Answer:
     """One scale alone may be the peak."""
     found, (cells, _) = the_peak(run), _sides(run)
     p = _p_peak_among(cells, [found.scale_km])
-    verdict = Verdict.SUPPORTED if p < 0.05 else Verdict.UNDECIDED
     values = {"n": f"{len(found.possible_km)}", "may_be": ranges(found.possible_km, cells)}
-    return printed(
-        run,
-        "sweet_spot.one_peak",
-        "L=40's peak advantage is +16.2 points, at 675 km",
-        "{n} of the scales may be the peak: {may_be}",
-        values,
-        verdict,
-        p,
-        _CALL,
-    )
+    claim, statement = "L=40's peak advantage is +16.2 points, at 675 km", "{n} of the scales may be the peak: {may_be}"
+    return printed(run, "sweet_spot.one_peak", claim, statement, values, decided(p), p, _CALL)
 
 
 def _printed_global(run: Run) -> Answer:
     """The first is ahead in every global task."""
     cells = pd.concat([table(run), patterns.table(run)], ignore_index=True)
     verdict, p = all_within(cells, high=0.0)
-    most, least = cells.loc[cells["difference"].idxmax()], cells.loc[cells["difference"].idxmin()]
-    values = {"most": extreme(most), "most_at": given(most["scale_km"])}
-    values |= {"least": extreme(least), "least_at": given(least["scale_km"]), "n": f"{len(cells)} global tasks"}
-    statement = "over {n} {second} less {first} goes from {least} ({least_at}) to {most} ({most_at})"
+    words, values = least_to_most(cells, scale_km=Unit.KM)
+    statement, values = "over {n} {second} less {first} is " + words, values | {"n": f"{len(cells)} global tasks"}
     return printed(run, "sweet_spot.global", "For global tasks: use L=10", statement, values, verdict, p, _CALL)
 
 
