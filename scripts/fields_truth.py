@@ -25,24 +25,24 @@ POINTS = ("1", "2", "3", "4", "5", "6", "7", "8", "speed")
 
 def rows_of(point: str, nulls: int, turns: int) -> Iterable[truth.Truth]:
     """The rows of one point at full size."""
-    few = {"turns": turns, "n_labels": 500}
+    few = {"turns": turns, "n_labels": 300}
     if point == "1":
         yield from truth.calibration(nulls, **few)
     if point == "2":
         yield from truth.zonal_nulls(nulls, **few)
     if point == "3":
-        yield from truth.uneven_resolution(nulls, turns=turns, n_labels=1000)
+        yield from truth.uneven_resolution(nulls, turns=turns, n_labels=600)
     if point == "4":
         bases = ("untrained-l10", "untrained-l40")
         yield from truth.power(["land"], bases, turns=turns, draws=4, n_labels=6000)
-        yield from truth.power(["koppen-a", "koppen-b"], bases, turns=turns, draws=2, n_labels=2000)
-        yield truth.coarse_knowledge(turns=turns, draws=2, n_labels=2000)
+        yield from truth.power(["koppen-a", "koppen-b"], bases, turns=turns, draws=2, n_labels=1000)
+        yield truth.coarse_knowledge(turns=turns, draws=2, n_labels=1000)
     if point == "5":
         yield from truth.prediction(["land", "magnetic"], UNTRAINED)
     if point == "6":
         yield from truth.negative_controls((*TRAINED, *UNTRAINED), turns=turns, draws=4)
     if point == "7":
-        found = list(truth.splits(["untrained-l10", "geoclip", "mini-l40"], turns=12, draws=5, n_labels=1200))
+        found = list(truth.splits(["untrained-l10", "geoclip", "mini-l40"], turns=6, draws=4, n_labels=1200))
         print(split_table(found), flush=True)
         yield from truth.of_splits(found)
     if point == "8":
