@@ -16,7 +16,7 @@ from satgpu.encoders import load_encoder
 from satgpu.encoders.base import Encoder
 from satgpu.errors import UserError
 from satgpu.fields.field import Field, as_field
-from satgpu.fields.held import domain_km
+from satgpu.fields.held import HeldOut, domain_km
 from satgpu.fields.parts import LEVEL, PARTS, Known, interval_of_parts, parts_of_a_draw, ranks, verdict
 from satgpu.fields.readers import reader_named
 from satgpu.fields.reading import FieldReading
@@ -198,14 +198,13 @@ class _Plan:
         field, first = self.fields[index], self.places[index][0]
         found: _Draws = read[reader][index]
         parts = found.parts()
-        held = [shares.held for shares in found.shares]
         mean, intervals = parts.mean(0).tolist(), interval_of_parts(parts, found.shares, found.turns)
         rare = ranks(found.shares, found.turns)
         _, polar, _ = found.turns[0].parts(found.shares[0].field)
         predicted = float(found.shares[0].predicted[0])
         named = dict(zip(PARTS, mean, strict=True))
         named |= {f"{part}_interval": value for part, value in zip(PARTS, intervals, strict=True)}
-        nearest, domain = torch.cat([one.nearest_km for one in held]), self._domain_km(field, first)
+        domain = self._domain_km(field, first)
         return FieldReading(
             encoder=name,
             field=field.name,
@@ -220,20 +219,14 @@ class _Plan:
             p_all_plain=rare.all_plain,
             verdict=verdict(rare, named["longitude"]),
             gain=_gain(found, [twin[reader][index] for twin in of_twins], field.everywhere),
-            accuracy=_mean([one.right for one in held]),
-            macro_f1=_mean([one.macro_f1 for one in held]),
-            distance_km=(float(nearest.median()), float(nearest.quantile(0.9))),
-            wasserstein_km=float(stats.wasserstein_distance(held[0].nearest_km, domain)),
-            morans_i=_mean([one.morans_i for one in held]),
-            morans_z=_mean([one.morans_z for one in held]),
             left_out=dict(field.left_out),
             notes=first.notes,
             task=field.task,
             turns=self.n_turns,
             draws=len(found.shares),
-            held=tuple(held),
             domain_km=domain,
             parts_by_draw=parts,
+            **_of_held([shares.held for shares in found.shares], domain),
             **named,
         )
 
@@ -265,6 +258,20 @@ def _gain(found: _Draws, of_twins: list[_Draws], everywhere: bool) -> dict | Non
         return None
     n_turns = None if everywhere else _TURNS_OF_FURTHER_DRAWS
     return gain_of_training(found.parts(n_turns), torch.stack([twin.parts() for twin in of_twins]))
+
+
+def _of_held(held: list[HeldOut], distances_km: Tensor) -> dict[str, object]:
+    """What the test places of all draws say: scores, distances to labels, what is alike among neighbours."""
+    nearest_km = torch.cat([one.nearest_km for one in held])
+    return {
+        "accuracy": _mean([one.right for one in held]),
+        "macro_f1": _mean([one.macro_f1 for one in held]),
+        "distance_km": (float(nearest_km.median()), float(nearest_km.quantile(0.9))),
+        "wasserstein_km": float(stats.wasserstein_distance(held[0].nearest_km, distances_km)),
+        "morans_i": _mean([one.morans_i for one in held]),
+        "morans_z": _mean([one.morans_z for one in held]),
+        "held": tuple(held),
+    }
 
 
 def _mean(values: list[float]) -> float:
