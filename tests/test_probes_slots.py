@@ -175,6 +175,27 @@ def test_a_turn_is_as_long_as_keeps_most_slots_busy():
     assert length_of_turn([19] * 60 + [1] * 4) == 19  # four rest, or everybody would stop for them
 
 
+def test_a_bank_that_gets_no_more_probes_has_fewer_slots_where_that_changes_no_number(monkeypatch):
+    sizes = []
+
+    class Watched(slot_engine.SlotEngine):
+        def advance(self):
+            results = super().advance()
+            sizes.extend(running.bank.n_slots for running in self._banks if running.n_busy)
+            return results
+
+    groups = [small_group(20), small_group(4, n=300, seed=1)]
+    expected, _ = train_in_slots(groups, n_slots=32, engine_class=Watched)
+    assert set(sizes) == {32}  # products of torch may depend on the number of slots
+    monkeypatch.setattr(SlotBank, "may_shrink", True)
+    sizes.clear()
+    found, report = train_in_slots(groups, n_slots=32, engine_class=Watched)
+    assert sizes == sorted(sizes, reverse=True) and set(sizes) >= {32, 8}
+    assert report.probes == 24
+    for key in expected:
+        assert_alike(found[key], expected[key])
+
+
 def test_queues_hold_no_more_probes_than_slots():
     pulled, waiting = [], []
 

@@ -106,6 +106,11 @@ class SlotBank:
         return len(self.occupants)
 
     @property
+    def may_shrink(self) -> bool:
+        """Whether the numbers of a probe do not depend on how many slots there are: products of torch may."""
+        return self.fused is not None
+
+    @property
     def n_rows(self) -> int:
         """Rows that a slot has room for."""
         return self.rows.shape[1]

@@ -27,6 +27,7 @@ from satgpu.probes.results import ProbeResult, TrainingReport
 # and its parameters and moments (42 MB) stay in the second-level cache for a whole turn.
 BANK_SLOTS = 64
 _BANKS_OF_A_SHAPE = 2
+_FEWEST_SLOTS = 8
 _FULL_ENOUGH = 0.95  # of the slots; an emptier bank rests while others have work
 
 Waiting = tuple[ResidentGroup, int]
@@ -148,7 +149,7 @@ class SlotEngine:
             running.scored.pop(0)
 
     def _refill(self) -> None:
-        """Fill the banks, with new ones or more room where that is needed; put half-empty ones together at the end."""
+        """Fill the banks, with new ones or more room where needed; at the end put the half-empty ones together."""
         for shape, queue in self._queues.items():
             banks = self._banks_of(shape)
             for running in banks:
@@ -157,8 +158,9 @@ class SlotEngine:
                 for running in self._banks_of(shape):
                     running.refill(queue)
         if self._exhausted:
-            for shape in self._queues:
+            for shape in [shape for shape, queue in self._queues.items() if not queue]:
                 self._put_together(shape)
+                self._shrink(shape)
 
     def _banks_of(self, shape: BankShape) -> list[RunningBank]:
         return [running for running in self._banks if running.bank.shape == shape]
@@ -254,9 +256,19 @@ class SlotEngine:
     def _put_together(self, shape: BankShape) -> None:
         """One bank in the place of two that are half empty."""
         banks = [running for running in self._banks_of(shape) if running.n_busy]
-        if len(banks) == 2 and not self._queues[shape] and banks[1].n_busy <= len(banks[0].bank.free):
+        if len(banks) == 2 and banks[1].n_busy <= len(banks[0].bank.free):
             banks[0].adopt(banks[1])
             self._banks.remove(banks[1])
+
+    def _shrink(self, shape: BankShape) -> None:
+        """Fewer slots in the place of a bank that is less than half full and gets no more probes."""
+        for running in self._banks_of(shape):
+            bank, n_slots = running.bank, max(_FEWEST_SLOTS, 1 << (running.n_busy - 1).bit_length())
+            if running.n_busy and bank.may_shrink and n_slots <= bank.n_slots // 2:
+                small = SlotBank(shape, self._options, n_slots, bank.n_rows, bank.pool, self._products(shape))
+                fewer = RunningBank(small, self._report, self._stream, self._graph_pool)
+                fewer.adopt(running)
+                self._banks[self._banks.index(running)] = fewer
 
     def _halve(self) -> None:
         """After memory ran out, send the probes in training back to the queue, to start again in half the slots.
