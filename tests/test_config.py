@@ -99,6 +99,8 @@ def test_differences_name_what_changes_a_number():
         (["--config", "nowhere.yaml"], "nowhere.yaml: cannot read this configuration file"),
         (["--devices", "0"], "devices is 0"),
         (["--memory_budget_gb", "-1"], "memory_budget_gb is -1"),
+        (["--allow_tf32", "true"], "unknown option '--allow_tf32'; it is now precision: ieee, tf32x3 or tf32"),
+        (["--precision", "fp16"], "precision"),
         (["--prot", "both"], "unknown option '--prot'; did you mean '--protocol'"),
         (["--resume"], "--resume continues the run in --out; give its folder"),
         (["--experiments", "SWEET_SPOT"], "did you mean 'sweet_spot'"),
