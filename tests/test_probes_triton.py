@@ -106,14 +106,18 @@ def test_the_engine_captures_and_replays_the_kernels_on_the_shadow_device():
 
 
 @NEEDS_TRITON
-@pytest.mark.parametrize("units", ["256,128,64,1", "40,100,30,20,3"])
-def test_the_kernels_compile_for_two_generations_of_gpus_without_spills(units):
+@pytest.mark.parametrize(
+    ("units", "capability", "precision"),
+    [("256,128,64,1", sm, precision) for sm in ("80", "90") for precision in ("ieee", "tf32x3", "tf32")]
+    + [("40,100,30,20,3", "90", "ieee")],
+)
+def test_the_kernels_compile_for_two_generations_of_gpus_without_spills(units, capability, precision):
     script = Path(__file__).with_name("compiled_kernels.py")
-    words = [units, "relu", "80,90", "ieee,tf32x3,tf32"]
+    words = [units, "relu", capability, precision]
     compiling = os.environ | {"TRITON_INTERPRET": "0"}
     done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, check=True, env=compiling)
     kernels = [json.loads(line) for line in done.stdout.splitlines()]
-    expected = {"hidden", "top", "update", "judge"} | ({"back"} if units.count(",") > 3 else set())
+    expected = {"hidden", "top", "update", "judge", "order_bits", "close"} | set(["back"] * (units.count(",") > 3))
     assert {kernel["kernel"] for kernel in kernels} == expected
     for kernel in kernels:
         assert kernel["spills"] == kernel["stack"] == 0, kernel
