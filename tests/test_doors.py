@@ -237,6 +237,23 @@ def test_a_study_takes_one_name_paths_and_numbers_of_any_make():
             satgpu.Study(encoders)
 
 
+def test_a_table_that_fails_is_named_and_stops_no_report(finished, monkeypatch, capsys):
+    def fail(*args):
+        raise KeyError("planted")
+
+    for name in ("contents.headline", "write.effective", "write.write_json", "console.similarity.curve"):
+        monkeypatch.setattr(f"satgpu.report.{name}", fail)
+    monkeypatch.setattr("satgpu.answers.sweet_spot.table", fail)
+    monkeypatch.setattr("satgpu.report.write.draw_figures", lambda *args, **more: {})
+    assert main(["summarize", str(finished)]) == 0
+    assert "KeyError: 'planted'" in capsys.readouterr().out
+    summary = (finished / "summary.md").read_text(encoding="utf-8")
+    for name in ("effective_resolution.csv", "deep_dive_results.json", "tensorboard"):
+        assert f"{name} not written: KeyError: 'planted'" in summary
+    assert "| not computed |" in summary
+    assert "## Controls" in summary and (finished / "report.html").exists()
+
+
 READ_BACK = {
     "compare": lambda t: satgpu.compare(t, "sh-l4", "sh-l8", by=["experiment", "scale_km"]),
     "probe_resolution": satgpu.probe_resolution,

@@ -8,7 +8,7 @@ from satgpu.answers.questions import answer_run, questions
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
 
-from .contents import cells, line, resolutions
+from .contents import Words, cells, line, named_where_it_fails, resolutions
 
 
 def print_tables(run: Run, console: Console) -> None:
@@ -21,8 +21,9 @@ def print_tables(run: Run, console: Console) -> None:
         for name, module in questions().items():
             if hasattr(module, "FACTORS") and name in run.experiments() and len(own.probes(name, scored=False)):
                 console.print(experiment_table(own, name))
-        if len(similarity.curve(own)):
-            console.print(similarity_table(own))
+        title, (header, rows) = f"Plain similarity by distance ({protocol})", similarities(own)
+        if rows:
+            console.print(_filled(title, header, rows, 0))
         header, rows = resolutions(own)
         if rows:
             console.print(_filled(f"Resolutions ({protocol})", header, rows))
@@ -49,11 +50,14 @@ def experiment_table(run: Run, name: str) -> Table:
     return table
 
 
-def similarity_table(run: Run) -> Table:
+@named_where_it_fails
+def similarities(run: Run) -> Words:
     """Mean cosine similarity at the notebook's distances, plain as it printed it."""
+    if not len(similarity.curve(run)):
+        return [], []
     wide = similarity.curve(run).pivot_table(index="distance_km", columns="encoder", values="mean")
     header = ["distance (km)", *(encoder_label(name) for name in run.compared)]
     rows = [
         [f"{km:g}", *(f"{row.get(name, float('nan')):.4f}" for name in run.compared)] for km, row in wide.iterrows()
     ]
-    return _filled(f"Plain similarity by distance ({run.protocol})", header, rows, 0)
+    return header, rows

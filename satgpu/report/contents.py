@@ -1,7 +1,9 @@
 """What a page says, in the order in which it says it; summary and HTML page render the same contents."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 from satgpu.answers import transfer
 from satgpu.answers.compare import POOLED
@@ -17,6 +19,8 @@ from satgpu.run.read import Run
 from .figures import question_of
 from .sheet import Picture
 from .words import count, percent, sentence, text
+
+Words = tuple[list[str], list[list[str]]]  # a table's header and rows
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def _part(run: Run, answers: Sequence[Answer], pictures: dict[str, Picture]) -> 
     sections = [section for section in sections if section.own or section.printed or section.figures]
     absent = [module.TITLE.partition(":")[0] for name, module in asked.items() if _lacks(run, name, module)]
     opening = [line(one, run) for one in own if one.headline]
-    return Part(run, opening, transfer.in_words(run, text), resolutions(run), sections, absent)
+    budget = named_where_it_fails(transfer.in_words)(run, text)
+    return Part(run, opening, budget, resolutions(run), sections, absent)
 
 
 def _lacks(run: Run, name: str, module) -> bool:
@@ -136,6 +141,20 @@ def _section(run: Run, name: str, answers: Sequence[Answer], pictures: dict[str,
     return Section(name, title, [x for x in lines if not x.claim], [x for x in lines if x.claim], shown, calls, table)
 
 
+def named_where_it_fails(table: Callable[..., Words]) -> Callable[..., Words]:
+    """For header and rows in words: a table that fails is named in its place and stops no other."""
+
+    @wraps(table)
+    def guarded(*args: Any) -> Words:
+        try:
+            return table(*args)
+        except Exception as error:
+            return ["not computed"], [[" ".join(f"{type(error).__name__}: {error}".split())]]
+
+    return guarded
+
+
+@named_where_it_fails
 def resolutions(run: Run) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table of resolutions: one row per encoder, "–" where a measure is missing."""
     columns = headline(run)
@@ -155,6 +174,7 @@ def _cell(estimate: Estimate | None) -> str:
     return "–" if estimate is None else text(estimate)
 
 
+@named_where_it_fails
 def cells(run: Run, name: str) -> tuple[list[str], list[list[str]]]:
     """Header and rows of an experiment's table of differences, in words; with one encoder of its accuracies."""
     module, (first, second) = questions()[name], run.labels

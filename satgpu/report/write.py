@@ -1,6 +1,9 @@
 """write_report: everything a run folder shows, from its tables alone."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -37,16 +40,18 @@ def write_report(run_folder: Path, tensorboard: bool = True) -> list[Path]:
     wide = {protocol: draw_figures(view, answers) for protocol, view in views.items()}
     narrow = {protocol: draw_figures(view, answers, narrow=True) for protocol, view in views.items()}
     written = [path for i, name in enumerate(views) for path in _save(wide[name], folder / "figures", i, name)]
-    written += _write_tables(views, folder)
+    failed: list[str] = []
+    written += _written("effective_resolution.csv", failed, _write_resolutions, views, folder)
+    written += _written("deep_dive_results.json", failed, _write_results, views, folder)
     contents = contents_of(run, answers, wide)
+    if tensorboard:
+        written += _written("tensorboard", failed, write_events, views, wide, summary_markdown(contents), folder)
+    contents = replace(contents, provenance=[*contents.provenance, *failed])
     summary, page = folder / "summary.md", folder / "report.html"
     summary.write_text(summary_markdown(contents), encoding="utf-8")
     pictures = {protocol: (wide[protocol], narrow[protocol]) for protocol in views}
     page.write_text(html_page(contents, pictures), encoding="utf-8")
-    written += [summary, page]
-    if tensorboard:
-        written += write_events(views, wide, summary_markdown(contents), folder / "tensorboard")
-    return written
+    return [*written, summary, page]
 
 
 def _save(pictures: dict[str, Picture], folder: Path, place: int, protocol: str) -> list[Path]:
@@ -55,9 +60,22 @@ def _save(pictures: dict[str, Picture], folder: Path, place: int, protocol: str)
     return [path for picture in pictures.values() for path in picture.save(folder, suffix)]
 
 
-def _write_tables(views: dict[str, Run], folder: Path) -> list[Path]:
-    """The resolutions as CSV, and the notebook's JSON of the leading protocol."""
-    resolutions, results = folder / "effective_resolution.csv", folder / "deep_dive_results.json"
-    pd.concat([effective(view) for view in views.values()], ignore_index=True).to_csv(resolutions, index=False)
-    write_json(next(iter(views.values())), results)
-    return [resolutions, results]
+def _written(name: str, failed: list[str], write: Callable[..., list[Path]], *args: Any) -> list[Path]:
+    """The files that ``write(*args[:-1], folder / name)`` writes; one that fails is named and stops no other."""
+    *given, folder = args
+    try:
+        return write(*given, folder / name)
+    except Exception as error:
+        failed.append(" ".join(f"{name} not written: {type(error).__name__}: {error}".split()))
+        return []
+
+
+def _write_resolutions(views: dict[str, Run], path: Path) -> list[Path]:
+    pd.concat([effective(view) for view in views.values()], ignore_index=True).to_csv(path, index=False)
+    return [path]
+
+
+def _write_results(views: dict[str, Run], path: Path) -> list[Path]:
+    """The notebook's JSON of the leading protocol."""
+    write_json(next(iter(views.values())), path)
+    return [path]
