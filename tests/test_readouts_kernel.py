@@ -7,16 +7,16 @@ import synthetic
 from scipy.special import eval_legendre, ive
 
 from satgpu.answers import kernel_resolutions, kernel_spectrum, resolution_from_kernel, similarity_curve
+from satgpu.earth import HALF_TURN_KM
 from satgpu.errors import UserError
 from satgpu.readouts.kernel import first_crossing, half_crossing_km
 from satgpu.readouts.spectrum import (
-    HALF_CIRCUMFERENCE_KM,
     cumulative_power,
     degree_below_which,
     degrees_up_to,
 )
 
-KM = np.concatenate([[0], 78.2 / np.sqrt(2) ** np.arange(12, 0, -1), np.linspace(0, HALF_CIRCUMFERENCE_KM, 257)[1:]])
+KM = np.concatenate([[0], 78.2 / np.sqrt(2) ** np.arange(12, 0, -1), np.linspace(0, HALF_TURN_KM, 257)[1:]])
 GAMMA = KM / 6371.0088
 
 
@@ -84,7 +84,7 @@ def test_table_gives_back_the_planted_kernels(similarity):
         truth = L - 1 + (0.9 - ((L - 1) / L) ** 2) * L**2 / (2 * L - 1)  # p_l = (2l+1) / L²
         assert row["l90"] == pytest.approx(truth, rel=0.02)
         assert row["l90_low"] <= row["l90"] <= row["l90_high"]
-        assert row["spectral_km"] == pytest.approx(HALF_CIRCUMFERENCE_KM / row["l90"])
+        assert row["spectral_km"] == pytest.approx(HALF_TURN_KM / row["l90"])
         assert row["half_similarity_km"] == pytest.approx(1.417e4 / L, rel=0.04)
         assert row["n_places"] == 24
 

@@ -11,12 +11,12 @@ from satgpu.answers.sentences import decided, listed, own
 from satgpu.answers.skill import probe_resolution, resolution_ratio
 from satgpu.answers.tables import NEAREST, given, means, probe_rows
 from satgpu.answers.types import Answer, Censoring, Estimate, Unit, Verdict
+from satgpu.earth import HALF_TURN_KM
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
 
 TITLE = "Resolution of probes: the finest cells they read"
 SAMPLINGS = {"fixed_per_cell": "over the globe", "local_caps": "in small caps"}
-EARTH_HALF_KM = float(np.pi * 6371.0088)  # 180 degrees along a great circle
 NEAREST_KIND = "nearest-neighbour"
 
 
@@ -55,7 +55,7 @@ def by_probes(run: Run, sampling: str) -> dict[str, Estimate]:
 @once
 def headline(run: Run) -> dict[str, dict[str, Estimate]]:
     """Measure to encoder to estimate; the table people came for, a measure that nobody has left out."""
-    nominal = {name: given(EARTH_HALF_KM / polys) for name, polys in run.legendre.items()}
+    nominal = {name: given(HALF_TURN_KM / polys) for name, polys in run.legendre.items()}
     columns = {
         "nominal 180°/L": nominal,
         "centred half similarity": similarity.half_distances(run, "centred"),
@@ -144,7 +144,7 @@ def effective(run: Run) -> pd.DataFrame:
         belongs = conditions(run, sampling) if sampling and set(found) - {NEAREST} else ""
         for name, value in found.items():
             role = "compared" if name in run.compared else "control"
-            nominal = EARTH_HALF_KM / run.legendre[name] if name in run.legendre else np.nan
+            nominal = HALF_TURN_KM / run.legendre[name] if name in run.legendre else np.nan
             facts = (run.protocol, name, role, run.trained.get(name, False), nominal, measure, sampling)
             numbers = (value.value, value.low, value.high, str(value.unit), str(value.censored), value.n)
             rows.append((*facts, *numbers, belongs.replace(", ", "; ")))

@@ -9,12 +9,12 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 
 from satgpu.answers.types import Estimate
+from satgpu.earth import HALF_TURN_KM
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
 from satgpu.run.read_table import STARVED_POINTS_PER_CELL, check_pair, scored_rows, typed
 
 INTERPOLATION_ERROR = 0.1  # of the step between two scales
-EQUATOR_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
 
 # One resolution belongs to all of these; it says nothing without them.
 GROUP_COLUMNS = (
@@ -184,7 +184,7 @@ def _resolution_of(group: pd.DataFrame, threshold: float, confidence: float, see
         "high_km": high,
         "censored": "finer than" if crossing == 0 else "not reached by" if np.isinf(crossing) else "",
         "starved": starved,
-        "nominal_km": float(EQUATOR_HALF_KM / group["legendre_polys"].iloc[0]),
+        "nominal_km": float(HALF_TURN_KM / group["legendre_polys"].iloc[0]),
         "n_replicates": len(curves.skill_RK),
         "n_scales": len(curves.scales_km),
         "finest_km": float(finest),

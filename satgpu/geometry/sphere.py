@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 from satgpu.arrays import as_tensor
+from satgpu.earth import EARTH_RADIUS_KM, HALF_TURN_KM
 from satgpu.errors import UserError
-
-# IUGG mean radius (2a + b) / 3 of WGS 84.
-EARTH_RADIUS_KM = 6371.0088
-HALF_TURN_KM = math.pi * EARTH_RADIUS_KM
 
 
 def great_circle_km(a_deg: Tensor, b_deg: Tensor) -> Tensor:

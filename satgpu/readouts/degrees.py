@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-EARTH_RADIUS_KM = 6371.0088
+from satgpu.earth import HALF_TURN_KM
 
 
 def half_wavelength_km(degree: np.ndarray | float) -> np.ndarray:
@@ -16,9 +16,9 @@ def half_wavelength_km(degree: np.ndarray | float) -> np.ndarray:
     array([14153.,  1908.,   494.])
     """
     degree = np.asarray(degree, dtype=float)
-    return math.pi * EARTH_RADIUS_KM / np.sqrt(degree * (degree + 1))
+    return HALF_TURN_KM / np.sqrt(degree * (degree + 1))
 
 
 def degree_of_half_wavelength(scale_km: float) -> float:
     """The degree l, between whole ones too, whose half wavelength is ``scale_km``: the inverse of the above."""
-    return math.sqrt(0.25 + (math.pi * EARTH_RADIUS_KM / scale_km) ** 2) - 0.5
+    return math.sqrt(0.25 + (HALF_TURN_KM / scale_km) ** 2) - 0.5

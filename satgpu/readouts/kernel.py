@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
+from satgpu.earth import HALF_TURN_KM
 from satgpu.errors import UserError
 from satgpu.readouts.bootstrap import deviation_weights, percentiles
-from satgpu.readouts.spectrum import HALF_CIRCUMFERENCE_KM, cumulative_power, degree_below_which, degrees_up_to
+from satgpu.readouts.spectrum import cumulative_power, degree_below_which, degrees_up_to
 from satgpu.run.read_table import typed
 from satgpu.run.rows import SimilarityRow
 
@@ -130,7 +131,7 @@ def kernel_spectrum(similarity: pd.DataFrame) -> pd.DataFrame:
         degrees = degrees_up_to(_Kernel.of(rows, COLUMN_OF[""]).l_max)
         table = pd.DataFrame(dict(zip(GROUP_COLUMNS, key, strict=True)), index=range(len(degrees)))
         table["l"], table["n_degrees"] = degrees, np.diff(degrees, prepend=-1)
-        table["half_wavelength_km"] = HALF_CIRCUMFERENCE_KM / (degrees + 0.5)
+        table["half_wavelength_km"] = HALF_TURN_KM / (degrees + 0.5)
         for prefix, column in COLUMN_OF.items():
             _add_spectrum(table, _Kernel.of(rows, column), prefix)
         tables.append(table)
@@ -211,7 +212,7 @@ class _Kernel:
     @property
     def l_max(self) -> int:
         """The highest degree looked at: eight samples to its wavelength, near the place."""
-        return int(round(HALF_CIRCUMFERENCE_KM / (4 * self.finest_km)))
+        return int(round(HALF_TURN_KM / (4 * self.finest_km)))
 
     def draws(self) -> np.ndarray:
         """(B, K): the mean kernel first, then its bootstrap draws over circles."""
@@ -236,8 +237,8 @@ def _measures(kernel: _Kernel, prefix: str, l_max: int | None) -> dict:
         f"{prefix}half_similarity_km_interval": half_bounds,
         f"{prefix}l90": float(l90[0]),
         f"{prefix}l90_interval": l90_bounds,
-        f"{prefix}spectral_km": HALF_CIRCUMFERENCE_KM / float(l90[0]),
-        f"{prefix}spectral_km_interval": (HALF_CIRCUMFERENCE_KM / l90_bounds[1], HALF_CIRCUMFERENCE_KM / l90_bounds[0]),
+        f"{prefix}spectral_km": HALF_TURN_KM / float(l90[0]),
+        f"{prefix}spectral_km_interval": (HALF_TURN_KM / l90_bounds[1], HALF_TURN_KM / l90_bounds[0]),
     }
 
 

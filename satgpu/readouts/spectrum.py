@@ -18,8 +18,8 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import isotonic_regression
 from scipy.special import roots_legendre
 
-EARTH_RADIUS_KM = 6371.0088
-HALF_CIRCUMFERENCE_KM = np.pi * EARTH_RADIUS_KM  # 180 degrees along a great circle
+from satgpu.earth import EARTH_RADIUS_KM
+
 DENSE_DEGREES = 256  # beyond it the spectrum is read in bins
 POWER_SHARE = 0.9
 
@@ -27,8 +27,8 @@ POWER_SHARE = 0.9
 def cumulative_power(distance_km: np.ndarray, k_BK: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """(B, len(degrees)) power of the degrees up to and with each of ``degrees``, of kernels sampled at ``distance_km``.
 
-    >>> km = np.linspace(0, HALF_CIRCUMFERENCE_KM, 65)
-    >>> k = np.cos(km / 6371.0088)  # all of it at degree 1
+    >>> km = np.pi * EARTH_RADIUS_KM * np.linspace(0, 1, 65)
+    >>> k = np.cos(km / EARTH_RADIUS_KM)  # all of it at degree 1
     >>> (cumulative_power(km, k[None], np.arange(3)).round(4) + 0.0).tolist()
     [[0.0, 1.0, 1.0]]
     """

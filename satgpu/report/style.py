@@ -17,7 +17,6 @@ from satgpu.answers.tables import NEAREST, SHUFFLED
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once
 
-EARTH_HALF_KM = np.pi * 6371.0088  # 180 degrees along a great circle
 INK, QUIET, FAINT = "#1c2430", "#5b6675", "#d5dae1"
 FONT_FAMILY = ["DejaVu Sans"]
 COMPARED_COLOURS = ("#1f4e9c", "#e8871e", "#00876c", "#b5367a", "#56b4e9", "#6b4423")

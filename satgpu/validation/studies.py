@@ -21,6 +21,7 @@ from scipy.optimize import brentq
 from scipy.special import assoc_legendre_p_all, eval_legendre, legendre_p_all, roots_legendre, spherical_jn
 
 from satgpu.answers.skill import probe_resolution
+from satgpu.earth import HALF_TURN_KM
 from satgpu.geometry import (
     EARTH_RADIUS_KM,
     cap_radius_km,
@@ -36,7 +37,6 @@ from satgpu.readouts.kernel import resolution_from_kernel
 from satgpu.run.rows import ProbeRow, columns
 from satgpu.validation.planted import CellCodes, CoordinatesAndNoise, HarmonicMix, JitteredCoordinates
 
-HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
 PATTERN = "diagonal_stripes"  # great-circle stripes of equal width: a skill that rises evenly with their width
 STUDY_COLUMNS = ("method", "encoder", "measure", "trial", "designed", "drawn", "estimate", "low", "high")
 
@@ -122,7 +122,7 @@ def _measures(kernel: Callable[[np.ndarray], np.ndarray], power: np.ndarray) -> 
     below = np.concatenate([[0.0], np.cumsum(power)])
     top = int(np.argmax(below >= 0.9))
     l90 = top - 1 + (0.9 - below[top - 1]) / (below[top] - below[top - 1])
-    return {"half_similarity_km": half, "spectral_km": HALF_CIRCUMFERENCE_KM / l90}
+    return {"half_similarity_km": half, "spectral_km": HALF_TURN_KM / l90}
 
 
 def _from_power(power: np.ndarray, distance_km: np.ndarray) -> np.ndarray:
@@ -203,7 +203,7 @@ def jitter_case(jitter_km: float = 125.0, cells_per_cap: float = 16.0) -> ProbeC
 
 def harmonics_case(legendre_polys: int = 10) -> ProbeCase:
     """All harmonics below L, read by a linear probe: the best reader has the sign of the field's projection on them."""
-    nominal = HALF_CIRCUMFERENCE_KM / legendre_polys
+    nominal = HALF_TURN_KM / legendre_polys
     scales = np.geomspace(0.75, 1.1, 40)
     skills = _skills_of_projection(legendre_polys, nominal * scales)
     truth = float(nominal * np.exp(np.interp(0.5, skills, np.log(scales))))

@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from satgpu.answers import resolution, similarity
-from satgpu.answers.resolution import EARTH_HALF_KM
 from satgpu.answers.types import Answer, Estimate
+from satgpu.earth import HALF_TURN_KM
 from satgpu.run.read import Run
 from satgpu.run.read_table import STARVED_POINTS_PER_CELL
 
@@ -80,7 +80,7 @@ def _mark_nominal(axes: Axes, run: Run, handles: dict) -> None:
     left, right = axes.get_xlim()
     drawn = set()
     for spec in run.compared:
-        nominal = EARTH_HALF_KM / run.legendre[spec] if spec in run.legendre else np.nan
+        nominal = HALF_TURN_KM / run.legendre[spec] if spec in run.legendre else np.nan
         if not left <= nominal <= right or run.legendre[spec] in drawn:
             continue
         drawn.add(run.legendre[spec])
@@ -133,7 +133,7 @@ def _spectrum_panel(axes: Axes, run: Run, handles: dict) -> None:
     axes.set_ylabel("power of the kernel (%)")
     axes.set_xlabel("harmonic l\n(in the second line: 180°/l, km)")
     ticks = [tick for tick in axes.get_xticks() if 0 < tick <= top]
-    axes.set_xticks([0, *ticks], ["0", *(f"{tick:g}\n{km_text(EARTH_HALF_KM / tick)}" for tick in ticks)])
+    axes.set_xticks([0, *ticks], ["0", *(f"{tick:g}\n{km_text(HALF_TURN_KM / tick)}" for tick in ticks)])
     axes.set_title("spectrum of the centred kernel")
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from satgpu.answers import map as map_answers
 from satgpu.answers.shares import COORDINATES, Curve, curve, curves, km_word, measured
 from satgpu.answers.types import Answer
+from satgpu.earth import HALF_TURN_KM
 from satgpu.readouts.levels import READ, runs_km
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run
@@ -114,7 +115,7 @@ def _draw_runs(axes: Axes, found: Curve, colour: str, height: float) -> None:
 
 def _mark_sampling_limit(axes: Axes, n: int) -> Line2D:
     """n labels determine at most n harmonics: those below degree √n. Gives the legend entry; the line may lie finer."""
-    limit_km = np.pi * 6371.0088 / np.sqrt(n)
+    limit_km = HALF_TURN_KM / np.sqrt(n)
     style = {"color": QUIET, "linewidth": 1.0, "linestyle": (0, (4, 2))}
     if limit_km >= axes.get_xlim()[0]:
         axes.axvline(limit_km, zorder=1, **style)
