@@ -12,6 +12,7 @@ import torch
 from probe_groups import assert_alike, small_group, small_inputs, train_in_slots
 from shadow_cuda import shadow_cuda
 
+from satgpu.devices import probe_path
 from satgpu.errors import UserError
 from satgpu.probes import ProbeOptions
 from satgpu.probes.gpu.bank import BankShape, SlotBank
@@ -129,12 +130,12 @@ def test_the_rule_that_chooses_the_kernels():
         return choose_step(Layout(units), ProbeOptions(**options), dtype, device, wanted)
 
     with shadow_cuda(triton=True):
-        assert chosen() == chosen((9, 1000, 256, 64)) == "triton"
+        assert chosen() == chosen((9, 1000, 256, 64)) == "triton" and probe_path(CUDA) == "fused triton"
         without = [chosen((256, 1)), chosen((256, 257, 1)), chosen((256, 64, 65)), chosen(dtype=torch.float64)]
         without += [chosen(epsilon=1e-31), chosen(device=CPU), chosen(wanted="torch")]
         assert set(without) == {"torch"}
     with shadow_cuda():
-        assert chosen() == "torch"
+        assert chosen() == probe_path(CUDA) == "torch"
     assert chosen(device=CPU, wanted="triton") == "triton"
     with pytest.raises(UserError, match="unknown path 'cuda'; choose from auto, torch, triton"):
         chosen(wanted="cuda")

@@ -176,7 +176,8 @@ class FusedStep:
     def _top(self) -> None:
         bank, o, k = self.bank, self.bank.options, self.n_hidden - 1
         logs = {name: math.log(beta) if beta else -1e30 for name, beta in (("LOG_B1", o.beta_1), ("LOG_B2", o.beta_2))}
-        constants = self._layer(k) | self._ending | logs | {"BK": _filled(self.units[k], 32), "KIND": o.activation}
+        bk = _filled(self.units[k], 16 if self.precision == "tf32x3" else 32)  # three products take more registers
+        constants = self._layer(k) | self._ending | logs | {"BK": bk, "KIND": o.activation}
         inputs = (self._source(k), bank.epoch_rows, bank.epoch_labels, bank.flat, *self._where)
         below = self.deltas[k - 1 if k else k]  # written only where there is a hidden layer below
         outputs = (self.deltas[k], below, self.part_w, self.part_b, self.losses, self.squares, self.now, self.rates)
