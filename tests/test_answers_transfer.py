@@ -6,7 +6,7 @@ import pytest
 
 from satgpu.answers import map as map_answers
 from satgpu.answers import transfer
-from satgpu.answers.shares import curve, labels_needed, numbers
+from satgpu.answers.transfer_curves import curve, labels_needed, numbers
 from satgpu.readouts.degrees import half_wavelength_km
 from satgpu.readouts.edges import SHARE_COLUMNS
 from satgpu.report.figures import draw_figures

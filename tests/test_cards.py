@@ -10,7 +10,7 @@ import pytest
 from study import run_study, write_config
 
 from satgpu.answers.card import differences, digest_of, summary_of
-from satgpu.answers.shares import curve, numbers
+from satgpu.answers.transfer_curves import curve, numbers
 from satgpu.cli import main
 from satgpu.errors import UserError
 from satgpu.report import atlas

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from satgpu.answers import map as maps
-from satgpu.answers.shares import (
+from satgpu.answers.transfer import notes
+from satgpu.answers.transfer_curves import (
     SCALES_KM,
     Curve,
     curves,
@@ -27,7 +28,6 @@ from satgpu.answers.shares import (
     numbers,
     over_draws,
 )
-from satgpu.answers.transfer import notes
 from satgpu.answers.types import Estimate
 from satgpu.errors import UserError, unknown_choice
 from satgpu.readouts.levels import runs_km

@@ -13,7 +13,8 @@ import pandas as pd
 from scipy.stats import t as student
 
 from satgpu.answers.sentences import listed, listing, own
-from satgpu.answers.shares import (
+from satgpu.answers.tables import given
+from satgpu.answers.transfer_curves import (
     COORDINATES,
     SCALES_KM,
     Curve,
@@ -29,7 +30,6 @@ from satgpu.answers.shares import (
     over_draws,
     runs_in_words,
 )
-from satgpu.answers.tables import given
 from satgpu.answers.types import Answer, Estimate, Unit, Verdict
 from satgpu.run.names import encoder_label
 from satgpu.run.read import Run, once

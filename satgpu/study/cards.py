@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from satgpu.answers.card import FORMAT, KIND, card_of, differences, digest_of, rows_of, summary_of
-from satgpu.answers.shares import measured
+from satgpu.answers.transfer_curves import measured
 from satgpu.encoders.hub import SATCLIP_NAMES
 from satgpu.errors import UserError, refuse_repeats, unknown_choice
 from satgpu.report.atlas import atlas_page

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from satgpu.answers import map as map_answers
-from satgpu.answers.shares import COORDINATES, Curve, curve, curves, km_word, measured
+from satgpu.answers.transfer_curves import COORDINATES, Curve, curve, curves, km_word, measured
 from satgpu.answers.types import Answer
 from satgpu.earth import HALF_TURN_KM
 from satgpu.readouts.levels import READ, runs_km
