@@ -19,7 +19,7 @@ from scipy import stats
 import satgpu
 
 DEGREES = (1, 2, 3, 5, 8, 10, 12, 15, 18, 20, 25, 30, 33, 36, 40, 45, 60)  # 33 is half a wavelength of 598 km
-FIELDS = ("land", "koppen", "population", "magnetic")
+FIELDS = ("land", "koppen", "magnetic")
 INDEX = ["L", "seed", "state"]
 
 
@@ -50,13 +50,16 @@ def local(name: str, n_places: int) -> dict[str, float]:
     return {"local_edge_km": found.median_km}
 
 
-def parts(name: str, draws: int, turns: int) -> dict[str, float]:
-    """Resolution, zonal and longitude part of the skill on each field."""
-    if not draws:
-        return {}
-    found = satgpu.read_fields([satgpu.load_encoder(name)], FIELDS, draws=draws, turns=turns)
-    names = ("skill", "predicted", "resolution", "zonal", "longitude")
-    return {f"{one.field}_{part}": getattr(one, part) for one in found for part in names}
+def parts(before: str, after: str, draws: int, turns: int) -> dict[str, dict[str, float]]:
+    """By state, the parts of the skill on each field; the untrained encoder is read at the trained one's places."""
+    found: dict[str, dict[str, float]] = {"before": {}, "after": {}}
+    for field in FIELDS if draws else ():
+        read = satgpu.read_field(after, field, draws=draws, turns=turns, twins=[satgpu.load_encoder(before)])
+        for part in ("skill", "resolution", "zonal", "longitude"):
+            found["after"][f"{field}_{part}"] = getattr(read, part)
+            found["before"][f"{field}_{part}"] = getattr(read, part) - read.gain[part][0]
+        print(f"{field}: longitude part gains {read.gain['longitude']} over draws; {read.verdict}", flush=True)
+    return found
 
 
 def measure(options: argparse.Namespace) -> pd.DataFrame:
@@ -64,10 +67,12 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
     rows = []
     for legendre_polys in (10, 40):
         for seed in options.seeds:
-            for state, name in encoders(options.weights, legendre_polys, seed).items():
+            names = encoders(options.weights, legendre_polys, seed)
+            of_fields = parts(names["before"], names["after"], options.draws, options.turns)
+            for state, name in names.items():
                 row = dict(zip(INDEX, (legendre_polys, seed, state), strict=True))
                 row |= curves(name, options.replicates) | local(name, options.places)
-                rows.append(row | parts(name, options.draws, options.turns))
+                rows.append(row | of_fields[state])
                 print(f"L={legendre_polys} seed {seed} {state}: done", flush=True)
     return pd.DataFrame(rows)
 
