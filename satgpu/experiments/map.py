@@ -10,7 +10,7 @@ from satgpu.experiments.registry import experiment
 from satgpu.experiments.tasks import ReadoutTask
 
 PLACES = {"cpu": 9, "cuda": 200}
-SECONDS_PER_PLACE = 1.5
+SECONDS_PER_PLACE = 1.2
 
 
 @experiment(
