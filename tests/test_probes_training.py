@@ -37,6 +37,16 @@ def test_300_neighbours_in_another_order_change_nothing():
         assert_same_bits(forth[key], back[key])
 
 
+def test_the_caller_has_one_core_while_the_workers_train():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    try:
+        train([small_group(2)], WIDE, should_stop=lambda: seen.append(torch.get_num_threads()))
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_the_number_of_threads_changes_nothing_and_is_given_back():
     before = torch.get_num_threads()
     results = []

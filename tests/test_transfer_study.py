@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from study import run_study, write_config
 
 import satgpu
@@ -65,6 +66,19 @@ def test_resumed_run_has_the_same_bytes(run, tmp_path):
     done.write_text("".join(lines[: len(lines) // 2]))  # half of the read-outs count as not done
     run_study(write_config(tmp_path, **SMALL), run, resume=True)
     assert before == {name: (run / f"{name}.csv").read_bytes() for name in before}
+
+
+def test_read_outs_side_by_side_write_the_bytes_of_one_after_the_other(run, tmp_path):
+    before = torch.get_num_threads()
+    wide = 1 if before > 1 else 2  # whichever the other run was not
+    torch.set_num_threads(wide)
+    try:
+        other = run_study(write_config(tmp_path, **SMALL), tmp_path / "run")
+        assert torch.get_num_threads() == wide
+    finally:
+        torch.set_num_threads(before)
+    for name in ("transfer", "map"):
+        assert (other / f"{name}.csv").read_bytes() == (run / f"{name}.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

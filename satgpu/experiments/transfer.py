@@ -81,7 +81,8 @@ class Transfer:
         """Every draw of places is read linearly; the dearer readers and the seeds of a twin have the first alone."""
         if not draw.protocol.beyond_notebook or draw.replicate >= self.draws:
             return
-        yield readout_task(draw, "transfer", "linear", cost_s=1.4e-7 * self.l_max**2 * sum(self.n_labels), seed=draw.seed)
+        linear_s = 1.4e-7 * self.l_max**2 * sum(self.n_labels)
+        yield readout_task(draw, "transfer", "linear", cost_s=linear_s, seed=draw.seed)
         if draw.replicate == 0:
             for part, cost_s in (("mlp", 3.0), ("coordinates", 1.0), ("seeds", 2.5)):
                 yield readout_task(draw, "transfer", part, cost_s=cost_s, seed=draw.seed)
