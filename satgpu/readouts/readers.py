@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ _CHUNK_ELEMENTS = 1 << 24
 # An MLP takes a hundred times as long as a ridge: these degrees are read, those between interpolated.
 _MLP_STEP = 1.15
 MLP_FIELDS = 2
+_ONE_TRAINER = Lock()  # Lightning sets logging and warnings of the whole process while it trains
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def read_by_mlps(draw: EmbeddedPlaces, fields: Fields, noise: float, **options: 
 
     to_standard = standardise(draw.Z.double())
     probes = MLPProbes("regression", random_state=draw.seed, device=draw.Z.device, **{"max_iter": 500} | options)
-    probes.fit(to_standard(draw.Z).float(), fields.labels.T.float())
+    with _ONE_TRAINER:
+        probes.fit(to_standard(draw.Z).float(), fields.labels.T.float())
     return torch.as_tensor(probes.predict(to_standard(draw.Z_test).float())).T.double().to(fields.truth)
 
 
