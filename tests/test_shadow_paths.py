@@ -75,6 +75,17 @@ def test_a_finished_probe_is_read_when_the_bank_has_gone_on_and_nobody_waits_for
     assert "scored read" not in " ".join(events[:last])
 
 
+def test_orders_are_drawn_inside_the_graph_and_not_anew_for_each_epoch():
+    sorts = []
+    for max_iter in (2, 6):
+        options = ProbeOptions(**(vars(OPTIONS) | {"max_iter": max_iter, "n_iter_no_change": 6}))
+        with shadow_cuda() as shadow:
+            found = train([small_group(2)], options, device="cuda")
+            sorts.append(sum("sort" in launch.name for launch in shadow.launches))
+        assert found[0, 0].n_iter == max_iter
+    assert sorts[0] == sorts[1] > 0
+
+
 def test_two_devices_are_used_in_one_process():
     expected = train([small_group(2, n=100)], OPTIONS, dtype=torch.float64)
     with shadow_cuda():
