@@ -64,6 +64,22 @@ def test_every_promised_file_is_written_and_returned(run):
     assert any("events.out.tfevents" in name for name in names)
 
 
+def test_every_figure_has_its_numbers_beside_it(run, page):
+    folder, written = run
+    for path in [path for path in written if path.suffix == ".svg"]:
+        table = pd.read_csv(path.with_suffix(".csv"))
+        assert len(table) and len(table.columns) > 1, path.name
+        assert f'href="figures/{path.stem}.csv"' in page
+    curve = pd.read_csv(folder / "figures" / "embedding_similarity.csv")
+    shown = read_run(folder).similarity
+    assert set(curve["distance_km"]) == set(shown.loc[shown["grid"] == "distances", "distance_km"])
+
+
+def test_folds_open_for_print_and_dark_screens_have_colours_of_their_own(page):
+    assert "beforeprint" in page and "::details-content" in page and "prefers-color-scheme: dark" in page
+    assert page.count("<details>") == page.count("<summary>") > 5
+
+
 def test_json_has_the_notebooks_keys_and_fields(run):
     results = json.loads(
         (run[0] / "deep_dive_results.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")

@@ -87,6 +87,17 @@ def curves_of_seeds(run: Run) -> list[Curve]:
     return _curves(run, own_weights=False)
 
 
+def table(run: Run) -> pd.DataFrame:
+    """Every curve in numbers, a row a degree: share with its interval over draws of places, ceiling, bound."""
+    parts = []
+    for c in curves(run):
+        low, high = c.interval
+        facts = {"encoder": c.encoder, "reader": c.reader, "n_labels": c.n_labels, "degree": c.degree}
+        numbers = {"scale_km": c.scale_km, "share": c.share, "low": low, "high": high}
+        parts.append(pd.DataFrame(facts | numbers | {"ceiling": c.ceiling_RL.mean(0), "bound": c.bound_RL.mean(0)}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
 def curve(run: Run, encoder: str, reader: str = "linear", n_labels: int | None = None) -> Curve | None:
     """One curve; the one with the most labels by default. None where it wasn't measured."""
     found = [c for c in curves(run) if (c.encoder, c.reader) == (encoder, reader) and n_labels in (None, c.n_labels)]

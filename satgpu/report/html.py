@@ -22,6 +22,7 @@ class Embedded:
     wide: str
     narrow: str
     size: tuple[int, int]
+    data: str  # where its numbers lie, relative to the page; "" where it has none
 
 
 def html_page(contents: Contents, pictures: dict[str, tuple[dict[str, Picture], dict[str, Picture]]]) -> str:
@@ -39,18 +40,19 @@ def html_page(contents: Contents, pictures: dict[str, tuple[dict[str, Picture], 
         lstrip_blocks=True,
     )
     figures = {
-        protocol: {name: embed(picture, narrow[name]) for name, picture in wide.items()}
-        for protocol, (wide, narrow) in pictures.items()
+        protocol: {name: embed(picture, narrow[name], f"_{protocol}" if i else "") for name, picture in wide.items()}
+        for i, (protocol, (wide, narrow)) in enumerate(pictures.items())
     }
     template = environment.get_template("report.html.jinja")
     return template.render(page=contents, run=contents.parts[0].run, figures=figures)
 
 
-def embed(wide: Picture, narrow: Picture) -> Embedded:
-    """Both drawings, to be chosen by the width of the screen."""
+def embed(wide: Picture, narrow: Picture, suffix: str) -> Embedded:
+    """Both drawings, to be chosen by the width of the screen, and where ``Picture.save`` put the numbers."""
     width, height = (round(100 * side) for side in wide.figure.get_size_inches())
     words = (wide.name, wide.title, wide.alt, wide.caption)
-    return Embedded(*words, data_uri(wide), data_uri(narrow), (width, height))
+    data = f"figures/{wide.name}{suffix}.csv" if len(wide.data) else ""
+    return Embedded(*words, data_uri(wide), data_uri(narrow), (width, height), data)
 
 
 def data_uri(picture: Picture) -> str:

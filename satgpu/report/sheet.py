@@ -7,11 +7,12 @@ the panels, so nothing overlaps whatever the length of a notice.
 import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -39,6 +40,7 @@ class Picture:
         title: what it shows, or what it finds where the replicates support it.
         alt: the numbers in words, for those who do not see it.
         caption: how to read it and where its numbers come from.
+        data: its numbers as a table; empty where it has none.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Picture:
     title: str
     alt: str
     caption: str = ""
+    data: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
 
     @cached_property
     def png(self) -> bytes:
@@ -67,11 +70,14 @@ class Picture:
         return stream.getvalue().encode("utf-8")
 
     def save(self, folder: Path, suffix: str = "") -> list[Path]:
-        """Write ``folder/name<suffix>.png`` and ``.svg``."""
+        """Write ``folder/name<suffix>.png`` and ``.svg``, and ``.csv`` where it has numbers."""
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{self.name}{suffix}.{form}" for form in ("png", "svg")]
         for path, content in zip(paths, (self.png, self.svg), strict=True):
             path.write_bytes(content)
+        if len(self.data):
+            paths.append(folder / f"{self.name}{suffix}.csv")
+            self.data.to_csv(paths[-1], index=False, float_format="%.6g", lineterminator="\n")
         return paths
 
 

@@ -6,12 +6,15 @@ estimates from ``satgpu.answers`` and computes none.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+import pandas as pd
 from matplotlib import rc_context
 
+from satgpu.answers.questions import questions
 from satgpu.answers.types import Answer
 from satgpu.run.read import Run
 
@@ -51,10 +54,18 @@ def draw_figures(run: Run, answers: Sequence[Answer], narrow: bool = False) -> d
     return {name: picture for name, picture in pictures.items() if picture is not None}
 
 
+def figure_data(figure: str, run: Run) -> pd.DataFrame:
+    """What a figure shows, as a table: ``data(run)`` of its file, else ``table(run)`` of its question's answers."""
+    file, answers = import_module(f"{__name__}.{figure}"), questions().get(question_of(figure))
+    source = getattr(file, "data", None) or getattr(answers, "table", None)
+    return pd.DataFrame() if source is None else source(run)
+
+
 def _drawn(name: str, draw: Draw, run: Run, answers: Sequence[Answer], narrow: bool) -> Picture | None:
     """A figure that fails is named in its place and stops no other."""
     try:
-        return draw(run, answers, narrow)
+        picture = draw(run, answers, narrow)
+        return picture and replace(picture, data=figure_data(name, run))
     except Exception as error:
         figure, (axes,) = open_sheet(1, narrow, height_in=1.5)
         words = " ".join(f"not drawn: {type(error).__name__}: {error}".split())

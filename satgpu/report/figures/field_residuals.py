@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 
@@ -15,6 +16,11 @@ from satgpu.run.read import Run
 from ..sheet import Picture, close_figure, open_sheet
 
 NAME, QUESTION = "field_residuals", "fields"
+
+
+def data(run: Run) -> pd.DataFrame:
+    """The residuals at every place."""
+    return residuals(run)[2]
 
 
 def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:

@@ -22,6 +22,11 @@ CURVES = {"sweet_spot": "scale_km", "similarity": "distance_km", "region_size": 
 CLOUDS = ("patterns", "scale_region")
 
 
+def data(run: Run) -> pd.DataFrame:
+    """The run beside the published numbers."""
+    return published.beside(run)
+
+
 def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:
     """Four pairs of curves and two clouds of differences, under the notebook protocol."""
     table = published.beside(run)

@@ -18,6 +18,11 @@ NAME, PLAIN = "embedding_similarity", "How fast embeddings grow apart with dista
 PANELS = {"centred": "centred: mean embedding taken away", "plain": "plain: mean embedding in it"}
 
 
+def data(run: Run) -> pd.DataFrame:
+    """The curves in numbers."""
+    return similarity.curve(run)
+
+
 def draw(run: Run, answers: Sequence[Answer], narrow: bool = False) -> Picture | None:
     """Mean cosine similarity with quantiles over places, centred and plain, and the rate of change."""
     curves = {kind: similarity.curve(run, kind) for kind in PANELS}

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from satgpu.answers import map as map_answers
 from satgpu.answers.transfer_curves import COORDINATES, Curve, curve, curves, km_word, measured
+from satgpu.answers.transfer_curves import table as data
 from satgpu.answers.types import Answer
 from satgpu.earth import HALF_TURN_KM
 from satgpu.readouts.levels import READ, runs_km
@@ -19,6 +20,8 @@ from ..sheet import Picture, close_figure, open_sheet
 from ..style import INK, QUIET, log_km_axis, percent_axis, styles_of
 from ..words import sentence
 from .map import draw_maps
+
+__all__ = ["data", "draw"]
 
 NAME = "transfer"
 CAPTION = (

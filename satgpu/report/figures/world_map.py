@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import Normalize
 
 from satgpu.answers import world_map
@@ -15,6 +16,16 @@ from ..words import count, percent, sentence
 from . import equal_earth
 
 NAME = "world_map"
+
+
+def data(run: Run) -> pd.DataFrame:
+    """Accuracy by cell of the map, of every encoder shown."""
+    kept = world_map.kept(run)
+    if kept.empty:
+        return kept
+    bands = world_map.bands_for(len(kept) // kept["encoder"].nunique())
+    by_encoder = kept.groupby("encoder", sort=False)
+    return pd.concat([world_map.accuracy_by_cell(rows, bands).assign(encoder=name) for name, rows in by_encoder])
 
 
 def draw(
