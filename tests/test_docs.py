@@ -3,6 +3,8 @@
 import functools
 import importlib
 import importlib.util
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -88,6 +90,27 @@ def test_the_examples_of_a_page_run(page, small_world, capsys):
         norms = pandas.read_csv("bands_and_norms/norms.csv")
         assert norms.groupby("encoder").size().to_dict() == {"sh-l4": 8, "sh-l8": 8}
         assert names["curve"].dim == 6 and names["found"].verdict == "cannot be tested"
+
+
+def test_the_notebook_runs_in_small_with_every_cell_shown(tmp_path):
+    """In a process of its own: a kernel is one anyway, and its libraries warn of what isn't ours."""
+    code = (
+        "import sys, nbformat, nbclient\n"
+        "book = nbformat.read(sys.argv[1], 4)\n"
+        "nbclient.NotebookClient(book, timeout=200, resources={'metadata': {'path': '.'}}).execute()\n"
+        "nbformat.write(book, 'out.ipynb')"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "docs/deep_dive.ipynb")]
+    settings = os.environ | {"SATGPU_NOTEBOOK": "small", "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    ran = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=230, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    shown = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))
+    kinds = [set(out.get("data", ())) for cell in shown["cells"] for out in cell.get("outputs", ())]
+    assert sum("image/svg+xml" in kind for kind in kinds) == 2 and any("image/png" in kind for kind in kinds)
+    assert any("text/html" in kind for kind in kinds) and any("text/markdown" in kind for kind in kinds)
+    stored = json.loads((ROOT / "docs/deep_dive.ipynb").read_text(encoding="utf-8"))
+    assert [cell["source"] for cell in stored["cells"]] == [cell["source"] for cell in shown["cells"]]
+    assert sum(bool(cell.get("outputs")) for cell in stored["cells"]) >= 5  # it is read with its outputs
 
 
 def test_every_command_that_runs_a_study_parses():

@@ -143,6 +143,9 @@ class Answers(list[Answer]):
             raise KeyError(f"no answer {which!r}; there are {', '.join(answer.id for answer in self)}")
         return found[0]
 
+    def __repr__(self) -> str:
+        return f"Answers({', '.join(answer.id for answer in self)})"
+
     def _repr_html_(self) -> str:
         cells = [(html.escape(sentence(answer)), html.escape(answer.verdict)) for answer in self]
         rows = "".join(f"<tr><td>{words}</td><td>{verdict}</td></tr>" for words, verdict in cells)
