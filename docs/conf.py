@@ -7,7 +7,7 @@ project = "satgpu"
 release = re.search(r'^version = "(.+)"$', (Path(__file__).parents[1] / "pyproject.toml").read_text(), re.M)[1]
 copyright = "the satgpu maintainers"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "site"]
+exclude_patterns = ["_build", "site", "atlas"]
 html_theme = "furo"
 html_title = f"satgpu {release}"
 html_show_sphinx = False
