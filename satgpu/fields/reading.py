@@ -137,7 +137,8 @@ class FieldReading:
             row[f"{part}_low"], row[f"{part}_high"] = getattr(self, f"{part}_interval")
         row |= {k: getattr(self, k) for k in ("predicted", "accuracy", "macro_f1", "p_polar", "p_all")}
         median_km, far_km = self.distance_km
-        row |= {"verdict": str(self.verdict), "median_km": median_km, "furthest_tenth_km": far_km}
+        row |= {"q": self.q, "verdict": str(self.verdict), "median_km": median_km, "furthest_tenth_km": far_km}
+        row |= {name: getattr(self, name) for name in ("wasserstein_km", "morans_i", "morans_z")}
         for part, (value, (low, high)) in (self.gain or {}).items():
             row |= {f"gain_{part}": value, f"gain_{part}_low": low, f"gain_{part}_high": high}
         return pd.DataFrame([row])

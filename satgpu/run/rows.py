@@ -239,6 +239,9 @@ class FieldRow(ReadoutRow):
     verdict: str = ""  # knows | zonal only | no evidence | cannot be tested
     median_km: float = math.nan  # from a place held back to the nearest learned from
     furthest_tenth_km: float = math.nan
+    wasserstein_km: float = math.nan  # between these distances and those of the whole domain
+    morans_i: float = math.nan  # of what is missed at the places held back
+    morans_z: float = math.nan  # standard deviations of chance that it is above none
     twins: int = 0  # untrained encoders that the gain is taken from
     gain_skill: float = math.nan
     gain_skill_low: float = math.nan

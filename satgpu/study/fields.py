@@ -91,7 +91,7 @@ def _residuals(reading: Reading, found: FieldReading) -> list[FieldResidualRow]:
 def _row(found: FieldReading, field: Field, n_twins: int, notes: Sequence[str]) -> dict[str, Any]:
     """The columns of a reading, as its own table has them."""
     row = found.table().iloc[0].to_dict()
-    del row["encoder"]
+    del row["encoder"], row["q"]  # q is over all fields of a run, and known when all are read
     source = SOURCES.get(field.name)
     row |= {"control": source is not None and source.control, "turns": found.turns, "draws": found.draws}
     row |= {"twins": n_twins, "rows_used": 0 if field.values is None else len(field.values)}
