@@ -8,7 +8,7 @@ from study import run_study, write_config
 
 from satgpu.errors import UserError
 from satgpu.study import speed
-from satgpu.study.config import Config, parse_run
+from satgpu.study.config import Config, config_from, parse_run
 from satgpu.study.looks import cell_key
 from satgpu.study.pipeline import prepare
 from satgpu.study.plan import Round, plan_units
@@ -84,3 +84,13 @@ def test_a_run_of_two_looks_spends_its_second_on_what_the_first_left_open(tmp_pa
 def test_impossible_plans_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         Config(**change)
+
+
+def test_a_study_without_probes_is_looked_at_once_after_its_own_draws():
+    def looks(*experiments):
+        options = {"encoders": ["sh-l4", "sh-l8"], "experiments": list(experiments), "device": "cpu", "minutes": 600}
+        config = config_from(options | {"transfer": {"draws": 5}})
+        return prepare(config, Ranks.launch(config)).plan.looks
+
+    assert looks("similarity") == ((1, 0.05),)
+    assert looks("transfer") == ((5, 0.05),)

@@ -8,7 +8,7 @@ import torch
 from satgpu.geometry import uniform_on_sphere
 from satgpu.probes import ProbeGroup, ProbeOptions, train_probes
 from satgpu.readouts.linear import linear_curve
-from satgpu.study.looks import Look, LookPlan
+from satgpu.study.looks import FIRST_LOOK, Look, LookPlan
 from satgpu.study.plan import (
     NOMINAL_FLOPS_PER_S,
     NOMINAL_READING_S,
@@ -91,8 +91,24 @@ def probes_s(study: PreparedStudy, speed: Speed) -> float:
     return needed_s
 
 
+def _most_read_out(study: PreparedStudy, speed: Speed, processes: int) -> int:
+    """Replicates of a study without probes: as long as another one has read-outs, and 3 of them or the minutes left."""
+    minutes = study.config.minutes * processes
+    replicates, sizes = 1, [len(list(plan_readouts(study.config, n))) for n in (1, 2)]
+    while sizes[1] > sizes[0] and (replicates < FIRST_LOOK or readouts_s(study, speed, replicates + 1) < 60 * minutes):
+        replicates += 1
+        sizes = [sizes[1], len(list(plan_readouts(study.config, replicates + 1)))]
+    return replicates
+
+
 def plan_for(study: PreparedStudy, speed: Speed, processes: int = 1) -> LookPlan:
-    """The looks that the minutes allow: some read-outs are done once, the others and the probes in every replicate."""
+    """The looks that the minutes allow: some read-outs are done once, the others and the probes in every replicate.
+
+    Without probes there is nothing to look at twice: one look, after all replicates that have a read-out of their own
+    and fit.
+    """
+    if next(plan_units(study.config, 1), None) is None:
+        return LookPlan.single(_most_read_out(study, speed, processes))
     once_s = readouts_s(study, speed, 1)
     again_s = readouts_s(study, speed, 2) - once_s
     minutes = study.config.minutes * processes - (once_s - again_s) / 60
