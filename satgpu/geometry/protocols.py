@@ -106,6 +106,7 @@ class Geodesic(Protocol):
     def labels(
         self, pattern: Pattern, lonlat_deg: Tensor, size_km: Size, seed: int, center_deg: Place | None = None
     ) -> Tensor:
+        """(n,) labels of (n, 2) places, or (S, n) of S sizes: planar about a region's centre, else turned at random."""
         if center_deg is not None and pattern.in_region:
             return pattern.in_region(lonlat_deg, size_km, center_deg, _turning(seed))
         rotation = self._rotation(pattern, seed)

@@ -174,6 +174,7 @@ class _Curve:
         return [float(np.sqrt(scales[i] * scales[i + 1])) for i in sorted(wide)]
 
     def rows(self) -> Iterable[dict]:
+        """One row a scale and draw, finest first: the place in degrees, scale in km, shares by direction and mean."""
         lon, lat = self.place_deg
         for scale_km, shares in sorted(self.shares.items()):
             for draw, by_direction in enumerate(shares):
